@@ -1,0 +1,22 @@
+// RFC 8785 canonical JSON and its SHA-256: what is signed, hashed or logged is always these bytes.
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+
+/** The RFC 8785 serialisation of a JSON value. Throws on anything JSON cannot hold (a bug). */
+export function canonicalJson(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError("not a JSON value");
+  return text;
+}
+
+export function sha256(data: string | Uint8Array): Buffer {
+  return createHash("sha256").update(data).digest();
+}
+
+export function sha256Hex(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+export function sha256Base64url(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("base64url");
+}
