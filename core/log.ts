@@ -52,7 +52,9 @@ export function createLogger(options: LogOptions): Logger {
     serializers: { err: serialiseError, error: serialiseError },
     timestamp: pino.stdTimeFunctions.isoTime,
   };
-  return options.destination ? pino(settings, options.destination) : pino(settings, pino.destination(2));
+  return options.destination
+    ? pino(settings, options.destination)
+    : pino(settings, pino.destination(2));
 }
 
 export const silentLogger: Logger = pino({ level: "silent" });

@@ -14,7 +14,10 @@ export type TagKind = "msisdn" | "cn-id" | "name" | "app" | "domain" | "keyword"
 export function normaliseMsisdn(input: string): string {
   const digits = input.replace(/[\s-]/g, "").replace(/^(\+86|0086|86(?=1\d{10}$))/, "");
   if (!/^1[3-9]\d{9}$/.test(digits)) {
-    throw new WjfError("request-malformed", "phone number: a mainland mobile number, +86 and 11 digits");
+    throw new WjfError(
+      "request-malformed",
+      "phone number: a mainland mobile number, +86 and 11 digits",
+    );
   }
   return `+86${digits}`;
 }
@@ -23,7 +26,10 @@ export function normaliseMsisdn(input: string): string {
 export function normaliseCnId(input: string): string {
   const id = input.trim().toUpperCase();
   if (!/^\d{17}[\dX]$/.test(id) || cnIdCheckCharacter(id.slice(0, 17)) !== id[17]) {
-    throw new WjfError("request-malformed", "ID number: 18 characters with a valid check character");
+    throw new WjfError(
+      "request-malformed",
+      "ID number: 18 characters with a valid check character",
+    );
   }
   return id;
 }
@@ -37,7 +43,10 @@ export function cnIdCheckCharacter(first17: string): string {
 
 /** Names compare after Unicode NFKC, without spaces and middle dots, in lower case. */
 export function normaliseName(input: string): string {
-  return input.normalize("NFKC").replace(/[\s·•.]/g, "").toLowerCase();
+  return input
+    .normalize("NFKC")
+    .replace(/[\s·•.]/g, "")
+    .toLowerCase();
 }
 
 /** tag = HMAC-SHA-256(K_subject, kind ":" value), 32 bytes. The value must already be normalised. */

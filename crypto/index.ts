@@ -1,0 +1,10 @@
+// The public face of crypto/. decrypt.ts is not part of it, on purpose.
+export * from "./descriptor.ts";
+export * from "./he-scheme.ts";
+export * from "./keys.ts";
+export { Masks } from "./masks.ts";
+export * from "./receipt.ts";
+export { SealScheme } from "./seal-scheme.ts";
+export * from "./sealing.ts";
+export * from "./statement.ts";
+export * from "./subject.ts";

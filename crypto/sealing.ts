@@ -1,0 +1,35 @@
+// Sealed claims (institution → provinces) and sealed answers (authority → institution): JWE compact, ECDH-ES with
+// A256GCM (RFC 7516, RFC 7518 §4.6). The gateway carries them and can open neither.
+import type { KeyObject } from "node:crypto";
+import { compactDecrypt, CompactEncrypt } from "jose";
+import { type ErrorCode, WjfError } from "../core/errors.ts";
+
+/** Largest plaintext that is sealed or opened, in bytes. */
+export const MAX_SEALED_BYTES = 64 * 1024;
+
+/** Seals a JSON value to a P-256 public key. `typ` separates claims from answers. */
+export async function sealJson(
+  value: unknown,
+  recipient: KeyObject,
+  header: { readonly typ: string; readonly kid?: string },
+): Promise<string> {
+  const plaintext = Buffer.from(JSON.stringify(value));
+  if (plaintext.length > MAX_SEALED_BYTES) throw new RangeError("too large to seal");
+  return await new CompactEncrypt(plaintext)
+    .setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM", ...header })
+    .encrypt(recipient);
+}
+
+/** @throws WjfError `code` when it was not sealed to this key, is compressed, or is not JSON. */
+export async function openJson(jwe: string, key: KeyObject, code: ErrorCode): Promise<unknown> {
+  try {
+    const { plaintext } = await compactDecrypt(jwe, key, {
+      keyManagementAlgorithms: ["ECDH-ES"],
+      contentEncryptionAlgorithms: ["A256GCM"],
+    });
+    if (plaintext.length > MAX_SEALED_BYTES) throw new RangeError("too large");
+    return JSON.parse(Buffer.from(plaintext).toString("utf8"));
+  } catch (cause) {
+    throw new WjfError(code, "does not open", { cause });
+  }
+}
