@@ -6,5 +6,6 @@ export { Masks } from "./masks.ts";
 export * from "./receipt.ts";
 export { SealScheme } from "./seal-scheme.ts";
 export * from "./sealing.ts";
+export * from "./roster.ts";
 export * from "./statement.ts";
 export * from "./subject.ts";

@@ -1,0 +1,116 @@
+// Typed callers of the two gRPC services: every call has a deadline, every reply is parsed before it is believed.
+import type { ClientDuplexStream, ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import type { z } from "zod";
+import { WjfError } from "../core/errors.ts";
+import { parseWith } from "../core/parse.ts";
+import { clientSecurity, type Role, type TlsIdentity } from "./mutual-tls.ts";
+import { fromServiceError } from "./status.ts";
+import {
+  AuthorityStub,
+  EvaluateReply,
+  type EvaluateRequest,
+  FederationUpdate,
+  ProvinceNodeStub,
+  type ReleaseCommit,
+  type ReleaseOutcome,
+  ReleaseReply,
+} from "./wire.ts";
+
+interface Unary {
+  (
+    request: unknown,
+    options: { deadline: number },
+    done: (error: ServiceError | null, reply: unknown) => void,
+  ): unknown;
+}
+
+export class ProvinceNodeClient implements Disposable {
+  readonly #stub;
+
+  constructor(endpoint: string, role: Role, identity: TlsIdentity) {
+    const security = clientSecurity(identity, role);
+    this.#stub = new ProvinceNodeStub(endpoint, security.credentials, security.options);
+  }
+
+  /** @throws WjfError the node's own code, `deadline-exceeded` or `federation-unavailable`. */
+  async evaluate(request: EvaluateRequest, deadlineMs: number): Promise<EvaluateReply> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const call = this.#stub["Evaluate"] as unknown as Unary;
+    call.call(this.#stub, request, { deadline: deadlineMs }, (error, reply) => {
+      if (error) reject(fromServiceError(error));
+      else resolve(reply);
+    });
+    return parseWith(EvaluateReply, await promise, "ciphertext-invalid", "reply");
+  }
+
+  [Symbol.dispose](): void {
+    this.#stub.close();
+  }
+}
+
+export class AuthorityClient implements Disposable {
+  readonly #stub;
+
+  constructor(endpoint: string, identity: TlsIdentity) {
+    const security = clientSecurity(identity, "authority");
+    this.#stub = new AuthorityStub(endpoint, security.credentials, security.options);
+  }
+
+  /**
+   * Follows the federation's state until the signal aborts. Updates are yielded in order; the stream's end or
+   * failure ends the iteration with an error, and the caller decides when to follow again.
+   */
+  async *follow(signal: AbortSignal): AsyncGenerator<FederationUpdate> {
+    const open = this.#stub["Follow"] as unknown as (
+      request: object,
+    ) => ClientReadableStream<unknown>;
+    const stream = open.call(this.#stub, {});
+    signal.addEventListener("abort", () => stream.cancel(), { once: true });
+    try {
+      for await (const message of stream) {
+        yield parseWith(FederationUpdate, message, "epoch-unknown", "update");
+      }
+    } catch (error) {
+      if (!signal.aborted) throw isServiceError(error) ? fromServiceError(error) : error;
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  /**
+   * Asks for one release. `reveal` is called only if the authority audits this merge.
+   * @throws WjfError the authority's own code, or `federation-unavailable` if the stream breaks: the outcome is then
+   * unknown, and asking again with the same query ids is safe.
+   */
+  async release(
+    commit: ReleaseCommit,
+    reveal: () => readonly Uint8Array[],
+    deadlineMs: number,
+  ): Promise<readonly ReleaseOutcome[]> {
+    const open = this.#stub["Release"] as unknown as (options: {
+      deadline: number;
+    }) => ClientDuplexStream<unknown, unknown>;
+    const stream = open.call(this.#stub, { deadline: deadlineMs });
+    try {
+      stream.write({ commit });
+      for await (const message of stream) {
+        const reply: z.infer<typeof ReleaseReply> = parseWith(ReleaseReply, message, "internal");
+        if (reply.step === "outcomes") return reply.outcomes.outcomes;
+        stream.write({ reveal: { ciphertexts: reveal() } });
+      }
+    } catch (error) {
+      throw isServiceError(error) ? fromServiceError(error) : error;
+    } finally {
+      stream.end();
+    }
+    throw new WjfError("federation-unavailable", "the authority closed the release early");
+  }
+
+  [Symbol.dispose](): void {
+    this.#stub.close();
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && "metadata" in error;
+}

@@ -1,0 +1,5 @@
+// The public face of proto/.
+export * from "./clients.ts";
+export * from "./mutual-tls.ts";
+export * from "./status.ts";
+export * from "./wire.ts";

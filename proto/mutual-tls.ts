@@ -1,0 +1,80 @@
+// Mutual TLS between the parties. A certificate names a role as a DNS name (`gateway`, `authority`, `p51`, under
+// weijifen.internal), and both ends check it: a province cannot call another, nor pose as the gateway.
+import { join } from "node:path";
+import {
+  type ChannelOptions,
+  credentials,
+  type ServerCredentials,
+  type ServerUnaryCall,
+  ServerCredentials as Servers,
+} from "@grpc/grpc-js";
+import { WjfError } from "../core/errors.ts";
+import type { ProvinceCode } from "../core/ids.ts";
+import { readSecretFile } from "../core/secret-file.ts";
+import { MAX_MESSAGE_BYTES } from "./wire.ts";
+
+export type Role = "gateway" | "authority" | `p${ProvinceCode}`;
+
+export function roleName(role: Role): string {
+  return `${role}.weijifen.internal`;
+}
+
+export function provinceRole(code: ProvinceCode): Role {
+  return `p${code}`;
+}
+
+/** PEM texts: the federation's CA, this party's chain and key. */
+export interface TlsIdentity {
+  readonly ca: Buffer;
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+}
+
+/** Reads `ca.crt`, `tls.crt`, `tls.key` of a secrets folder. @throws WjfError `secret-missing`. */
+export function readTlsIdentity(folder: string): TlsIdentity {
+  return {
+    ca: readSecretFile(join(folder, "ca.crt")),
+    certificate: readSecretFile(join(folder, "tls.crt")),
+    key: readSecretFile(join(folder, "tls.key")),
+  };
+}
+
+export function serverCredentials(identity: TlsIdentity): ServerCredentials {
+  const pair = { private_key: identity.key, cert_chain: identity.certificate };
+  return Servers.createSsl(identity.ca, [pair], true);
+}
+
+/** Credentials and options for calling a party in `role`, wherever it listens. */
+export function clientSecurity(identity: TlsIdentity, role: Role) {
+  const options: ChannelOptions = {
+    ...messageLimits,
+    "grpc.ssl_target_name_override": roleName(role),
+    "grpc.default_authority": roleName(role),
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 2000,
+  };
+  return {
+    credentials: credentials.createSsl(identity.ca, identity.key, identity.certificate),
+    options,
+  };
+}
+
+export const messageLimits: ChannelOptions = {
+  "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+  "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+};
+
+/** @throws WjfError `peer-unauthorised` unless the caller's verified certificate is for one of the roles. */
+export function requirePeer(
+  call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">,
+  allowed: (name: string) => boolean,
+): string {
+  const names = call.getAuthContext().sslPeerCertificate?.subjectaltname ?? "";
+  for (const entry of names.split(", ")) {
+    const name = entry.replace(/^DNS:/, "");
+    if (entry.startsWith("DNS:") && allowed(name)) return name;
+  }
+  throw new WjfError("peer-unauthorised");
+}
