@@ -50,6 +50,8 @@ export const QueryAuthorization = z
     result: ResultForm,
     /** How long the institution may keep the answer. */
     retention: Period,
+    /** How long the consent lasts from the person's approval; the token's `exp` says the same as a moment. */
+    term: Period.optional(),
   })
   .refine((detail) => new Set(detail.actions).size === detail.actions.length, {
     message: "each product once",
