@@ -1,5 +1,6 @@
 // The public face of proto/.
 export * from "./clients.ts";
 export * from "./mutual-tls.ts";
+export * from "./server.ts";
 export * from "./status.ts";
 export * from "./wire.ts";

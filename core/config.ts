@@ -1,0 +1,76 @@
+// Settings from the environment, validated before anything starts, and the layout of WJF_HOME: the one folder for all
+// that a run keeps. Each party reads only its own subfolder, so that in production they lie on different machines.
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import type { ProvinceCode } from "./ids.ts";
+import { parseWith } from "./parse.ts";
+
+const Port = z.coerce.number().int().min(1).max(65_535);
+
+export const Settings = z.object({
+  /** Root of everything kept on disk. */
+  WJF_HOME: z.string().min(1).default(".wjf"),
+  /** `production` refuses everything that is simulated. */
+  WJF_ENV: z.enum(["development", "production"]).default("development"),
+  /** Address that listeners bind to. */
+  WJF_BIND: z.string().min(1).default("127.0.0.1"),
+  WJF_GATEWAY_PORT: Port.default(8080),
+  WJF_AUTHORITY_PORT: Port.default(8081),
+  WJF_AUTHORITY_GRPC_PORT: Port.default(8090),
+  /** A node listens on this plus its GB/T 2260 code. */
+  WJF_NODE_BASE_PORT: Port.default(9000),
+  /** Origin by which institutions know the gateway: token audience and DPoP `htu`. Default: its local address. */
+  WJF_GATEWAY_URL: z.url().optional(),
+  /** Origin by which institutions and people know the authority: token issuer. */
+  WJF_AUTHORITY_URL: z.url().optional(),
+  /** host:port of the authority's gRPC service, as gateway and nodes reach it. */
+  WJF_AUTHORITY_ENDPOINT: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]+:\d+$/, "host:port")
+    .optional(),
+  /** Authority and gateway state: `sqlite:<path>` or `postgres://…`. Default: a file in WJF_HOME. */
+  WJF_DATABASE_URL: z.string().optional(),
+  /** Probability that a release's merge is audited. */
+  WJF_MERGE_AUDIT_PROBABILITY: z.coerce.number().min(0).max(1).default(1),
+  /** A fan-out's time limit. */
+  WJF_FAN_OUT_TIMEOUT_MS: z.coerce.number().int().min(100).max(120_000).default(5000),
+  /** A node's replies leave on multiples of this, counted from the request's arrival. */
+  WJF_REPLY_QUANTUM_MS: z.coerce.number().int().min(0).max(1000).default(5),
+  /** Fewest provinces that a fan-out may have. */
+  WJF_MINIMUM_ROSTER: z.coerce.number().int().min(2).max(64).default(2),
+});
+
+export type Settings = ReturnType<typeof readSettings>;
+
+/** @throws WjfError `config-invalid`, naming the variable and the rule. */
+export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
+  const raw = parseWith(Settings, environment, "config-invalid", "environment");
+  return {
+    home: resolve(raw.WJF_HOME),
+    production: raw.WJF_ENV === "production",
+    bind: raw.WJF_BIND,
+    gatewayPort: raw.WJF_GATEWAY_PORT,
+    authorityPort: raw.WJF_AUTHORITY_PORT,
+    authorityGrpcPort: raw.WJF_AUTHORITY_GRPC_PORT,
+    nodeBasePort: raw.WJF_NODE_BASE_PORT,
+    gatewayUrl: raw.WJF_GATEWAY_URL ?? `http://127.0.0.1:${raw.WJF_GATEWAY_PORT}`,
+    authorityUrl: raw.WJF_AUTHORITY_URL ?? `http://127.0.0.1:${raw.WJF_AUTHORITY_PORT}`,
+    authorityEndpoint: raw.WJF_AUTHORITY_ENDPOINT ?? `127.0.0.1:${raw.WJF_AUTHORITY_GRPC_PORT}`,
+    databaseUrl: raw.WJF_DATABASE_URL,
+    mergeAuditProbability: raw.WJF_MERGE_AUDIT_PROBABILITY,
+    fanOutTimeoutMs: raw.WJF_FAN_OUT_TIMEOUT_MS,
+    replyQuantumMs: raw.WJF_REPLY_QUANTUM_MS,
+    minimumRoster: raw.WJF_MINIMUM_ROSTER,
+  };
+}
+
+/** Where a party keeps its files below WJF_HOME. */
+export function partyFolder(home: string, party: "authority" | "gateway" | ProvinceCode): string {
+  return party === "authority" || party === "gateway"
+    ? join(home, party)
+    : join(home, "nodes", party);
+}
+
+export function nodePort(settings: Pick<Settings, "nodeBasePort">, code: ProvinceCode): number {
+  return settings.nodeBasePort + Number(code);
+}

@@ -1,0 +1,202 @@
+// One fan-out at one province: verify every item's credentials alone, look the person up, evaluate in the clear, and
+// hand the vector to reply.ts. What it does and how long it takes must not depend on who is held here.
+import { setTimeout as delay } from "node:timers/promises";
+import type { KeyObject } from "node:crypto";
+import { type Catalogue, slotWidth } from "../catalogue/index.ts";
+import type { Clock } from "../core/clock.ts";
+import { WjfError } from "../core/errors.ts";
+import type { ProvinceCode } from "../core/ids.ts";
+import {
+  type DigestedDescriptor,
+  type FanOutItem,
+  type HeEncryptor,
+  type HeScheme,
+  Masks,
+  openJson,
+  openSubject,
+  parseDescriptor,
+  type PrivateX25519Jwk,
+} from "../crypto/index.ts";
+import {
+  type EpochView,
+  type FederationView,
+  requestRules,
+  type VerifiedRequest,
+  verifySignedRequest,
+} from "../consent/index.ts";
+import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/index.ts";
+import { evaluateItem } from "./evaluate.ts";
+import type { FeatureStore } from "./feature-store.ts";
+import { type Refusal, type ReplyKeys, sealReply } from "./reply.ts";
+
+/** Oldest DPoP proof a node accepts: it may have waited in the gateway's queue. */
+const MAX_PROOF_AGE_S = 120;
+
+export interface NodeSecrets {
+  readonly signingKey: KeyObject;
+  readonly maskKey: PrivateX25519Jwk;
+  /** K_subject: tags of identifiers. */
+  readonly subjectKey: Buffer;
+  /** Opens the opaque `sub` of tokens. */
+  readonly subjectMasterKey: Buffer;
+  /** Opens sealed claims. */
+  readonly groupKey: KeyObject;
+}
+
+export interface NodeParts {
+  readonly province: ProvinceCode;
+  readonly secrets: NodeSecrets;
+  readonly scheme: HeScheme;
+  readonly view: FederationView;
+  readonly store: FeatureStore;
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  /** Replies leave on multiples of this after arrival, so that time does not tell who is held. 0: at once. */
+  readonly replyQuantumMs: number;
+}
+
+/** Evaluates fan-outs. One per node process. */
+export class FanOutAnswerer implements Disposable {
+  readonly #parts: NodeParts;
+  readonly #keys = new Map<number, ReplyKeys>();
+  readonly #answered = new Set<string>();
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws WjfError `descriptor-invalid` or `epoch-unknown`; an item's own fault is a refusal in the receipt. */
+  async answer(request: EvaluateRequest): Promise<EvaluateReply> {
+    const arrivedMs = performance.now();
+    const digested = parseDescriptor(request.descriptor);
+    const epoch = this.#requireMember(digested, request);
+    this.#requireFresh(digested.digest);
+    const { items } = digested.descriptor;
+    const slots = new Uint32Array(digested.slotsUsed);
+    const refusals: Refusal[] = [];
+    const evaluations = items.map(async (item, index) => {
+      const credentials = request.credentials[index] as ItemCredentials;
+      try {
+        slots.set(await this.#evaluate(item, credentials, epoch), item.slot_offset);
+      } catch (error) {
+        if (!(error instanceof WjfError)) throw error;
+        refusals.push({ item: index, code: error.code });
+      }
+    });
+    await Promise.all(evaluations);
+    refusals.sort((a, b) => a.item - b.item);
+    const reply = sealReply(slots, digested, refusals, this.#replyKeys(epoch));
+    await this.#waitForQuantum(arrivedMs);
+    return reply;
+  }
+
+  /** Does randomised work ahead while nothing waits. False when enough is ready. */
+  prepare(): boolean {
+    return [...this.#keys.values()].some(({ encryptor }) => encryptor.prepare());
+  }
+
+  #requireMember({ descriptor }: DigestedDescriptor, request: EvaluateRequest): EpochView {
+    const epoch = this.#parts.view.epoch(descriptor.epoch);
+    if (descriptor.roster_digest !== epoch.rosterDigest.toString("hex")) {
+      throw new WjfError("epoch-unknown", "roster digest");
+    }
+    const roster = new Set(epoch.roster.provinces.map(({ code }) => code));
+    if (!descriptor.provinces.every((code) => roster.has(code))) {
+      throw new WjfError("descriptor-invalid", "provinces: not all in the roster");
+    }
+    if (!descriptor.provinces.includes(this.#parts.province) || descriptor.provinces.length < 2) {
+      throw new WjfError("descriptor-invalid", "provinces: this one and at least one other");
+    }
+    if (request.credentials.length !== descriptor.items.length) {
+      throw new WjfError("descriptor-invalid", "credentials: one for every item");
+    }
+    return epoch;
+  }
+
+  /** D is a nonce: a second vector under the same masks would give their difference away. */
+  #requireFresh(digest: Buffer): void {
+    const key = digest.toString("base64");
+    if (this.#answered.has(key)) throw new WjfError("descriptor-invalid", "answered before");
+    this.#answered.add(key);
+    if (this.#answered.size > MAX_REMEMBERED) {
+      const [oldest] = this.#answered;
+      this.#answered.delete(oldest as string);
+    }
+  }
+
+  async #evaluate(
+    item: FanOutItem,
+    credentials: ItemCredentials,
+    epoch: EpochView,
+  ): Promise<Uint32Array> {
+    const { clock, view, catalogue, secrets, store } = this.#parts;
+    const rules = requestRules(epoch, MAX_PROOF_AGE_S);
+    const verified = await verifySignedRequest(credentials, rules, clock);
+    requireSameQuestion(item, verified);
+    view.requireActive(verified.consent.status);
+    const product = catalogue.product(item.product);
+    if (slotWidth(product) !== item.slot_width) {
+      throw new WjfError("descriptor-invalid", "slot_width");
+    }
+    const { sub, jti } = verified.consent;
+    const person = store.lookup(openSubject(secrets.subjectMasterKey, sub, jti));
+    // Claims are opened only for people held here; that it takes time is hidden by the reply quantum.
+    const claims = person && (await openClaims(verified.claims, secrets.groupKey));
+    return evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
+  }
+
+  #replyKeys(epoch: EpochView): ReplyKeys {
+    const known = this.#keys.get(epoch.roster.epoch);
+    if (known !== undefined) return known;
+    const { province, secrets, scheme } = this.#parts;
+    const peers = new Map(epoch.roster.provinces.map((p) => [p.code, p.mask_key]));
+    const t = scheme.parameters.plainModulus;
+    const keys: ReplyKeys = {
+      province,
+      signingKey: secrets.signingKey,
+      masks: new Masks(province, secrets.maskKey, peers, epoch.rosterDigest, t),
+      encryptor: scheme.encryptor(epoch.hePublicKey),
+    };
+    this.#keys.set(epoch.roster.epoch, keys);
+    return keys;
+  }
+
+  async #waitForQuantum(arrivedMs: number): Promise<void> {
+    const { replyQuantumMs } = this.#parts;
+    if (replyQuantumMs === 0) return;
+    const elapsed = performance.now() - arrivedMs;
+    await delay(Math.ceil(elapsed / replyQuantumMs) * replyQuantumMs - elapsed);
+  }
+
+  [Symbol.dispose](): void {
+    for (const { encryptor } of this.#keys.values()) disposeEncryptor(encryptor);
+    this.#keys.clear();
+  }
+}
+
+/** Twice the releases of one epoch. */
+const MAX_REMEMBERED = 131_072;
+
+function disposeEncryptor(encryptor: HeEncryptor): void {
+  encryptor[Symbol.dispose]();
+}
+
+/** The gateway packs items; it may not change what the institution signed. */
+function requireSameQuestion(item: FanOutItem, verified: VerifiedRequest): void {
+  const same =
+    item.query_id === verified.queryId &&
+    item.token_hash === verified.tokenHash &&
+    item.product === verified.product &&
+    item.claims_hash === verified.claimsHash;
+  if (!same) throw new WjfError("descriptor-invalid", "an item is not what its credentials say");
+}
+
+/** Unreadable claims are a fault that only the sum tells (slot `fault`), never this node's refusal. */
+async function openClaims(jwe: string | undefined, groupKey: KeyObject): Promise<unknown> {
+  if (jwe === undefined) return undefined;
+  try {
+    return await openJson(jwe, groupKey, "claims-invalid");
+  } catch {
+    return null;
+  }
+}
