@@ -147,6 +147,13 @@ export const ERRORS = {
     title: "This consent has been used as often as it allowed.",
     next: "Ask for a new consent.",
   },
+  "consent-frequency": {
+    grpc: grpc.RESOURCE_EXHAUSTED,
+    http: 429,
+    title: "This consent allows no more questions in the present period.",
+    next: "Ask again when the consent's `frequency` allows it.",
+    retryable: true,
+  },
   "consent-unknown": {
     grpc: grpc.PERMISSION_DENIED,
     http: 403,
