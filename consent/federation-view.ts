@@ -2,6 +2,7 @@
 // lists, as the authority last sent them. Nothing is believed unsigned, and what is not known is refused: fail closed.
 import { createHash, type KeyObject } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Catalogue } from "../catalogue/index.ts";
 import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
@@ -14,6 +15,8 @@ import { StatusListCache } from "./status-list.ts";
 /** One epoch as verified: everything a fan-out under it needs. */
 export interface EpochView {
   readonly roster: Roster;
+  /** The roster as the authority signed it, for whoever wants to check it alone. */
+  readonly signedRoster: string;
   /** SHA-256 of the roster. */
   readonly rosterDigest: Buffer;
   readonly hePublicKey: Buffer;
@@ -25,10 +28,15 @@ export interface EpochView {
 /** The path of the one signed HTTP request; DPoP's `htu` is the audience followed by it. */
 export const QUERIES_PATH = "/v1/queries";
 
-export function requestRules(epoch: EpochView, maxProofAgeS: number): RequestRules {
+export function requestRules(
+  epoch: Pick<EpochView, "roster" | "tokenKeys">,
+  catalogue: Catalogue,
+  maxProofAgeS: number,
+): RequestRules {
   const { issuer, audience } = epoch.roster;
   const url = new URL(QUERIES_PATH, audience).href;
-  return { issuer, audience, tokenKeys: epoch.tokenKeys, url, maxProofAgeS };
+  const isProduct = (ref: string): boolean => catalogue.products.has(ref);
+  return { issuer, audience, tokenKeys: epoch.tokenKeys, url, maxProofAgeS, isProduct };
 }
 
 export class FederationView {
@@ -107,6 +115,7 @@ async function openEpoch(jws: string, publicKey: Buffer, anchor: KeyObject): Pro
   }
   return {
     roster,
+    signedRoster: jws,
     rosterDigest: digest,
     hePublicKey: publicKey,
     tokenKeys: new Map(roster.token_keys.map((jwk) => [jwk.kid, importPublic(jwk)])),

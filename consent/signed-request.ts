@@ -34,6 +34,8 @@ export interface RequestRules {
   readonly url: string;
   /** Oldest proof that is accepted, in seconds. */
   readonly maxProofAgeS: number;
+  /** Whether the catalogue has this product version. */
+  readonly isProduct: (product: ProductRef) => boolean;
 }
 
 /** Clock difference between parties that is forgiven, in seconds. */
@@ -59,7 +61,7 @@ export interface VerifiedRequest {
   readonly proofId: string;
 }
 
-/** @throws WjfError `token-*`, `dpop-*`, `request-malformed` or `product-not-consented`. */
+/** @throws WjfError `token-*`, `dpop-*`, `request-malformed`, `product-unknown` or `product-not-consented`. */
 export async function verifySignedRequest(
   request: SignedRequest,
   rules: RequestRules,
@@ -69,6 +71,7 @@ export async function verifySignedRequest(
   const proofId = await verifyProof(request, consent, rules, clock);
   const text = Buffer.from(request.body).toString("utf8");
   const body = parseJsonWith(QueryBody, text, "request-malformed", "body");
+  if (!rules.isProduct(body.product)) throw new WjfError("product-unknown");
   const actions: readonly string[] = consent.authorization_details[0].actions;
   if (!actions.includes(body.product)) throw new WjfError("product-not-consented");
   return {

@@ -33,10 +33,10 @@ export class ProvinceNodeClient implements Disposable {
   }
 
   /** @throws WjfError the node's own code, `deadline-exceeded` or `federation-unavailable`. */
-  async evaluate(request: EvaluateRequest, deadlineMs: number): Promise<EvaluateReply> {
+  async evaluate(request: EvaluateRequest, timeoutMs: number): Promise<EvaluateReply> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const call = this.#stub["Evaluate"] as unknown as Unary;
-    call.call(this.#stub, request, { deadline: deadlineMs }, (error, reply) => {
+    call.call(this.#stub, request, deadlineIn(timeoutMs), (error, reply) => {
       if (error) reject(fromServiceError(error));
       else resolve(reply);
     });
@@ -85,12 +85,12 @@ export class AuthorityClient implements Disposable {
   async release(
     commit: ReleaseCommit,
     reveal: () => readonly Uint8Array[],
-    deadlineMs: number,
+    timeoutMs: number,
   ): Promise<readonly ReleaseOutcome[]> {
     const open = this.#stub["Release"] as unknown as (options: {
       deadline: number;
     }) => ClientDuplexStream<unknown, unknown>;
-    const stream = open.call(this.#stub, { deadline: deadlineMs });
+    const stream = open.call(this.#stub, deadlineIn(timeoutMs));
     try {
       stream.write({ commit });
       for await (const message of stream) {
@@ -113,4 +113,9 @@ export class AuthorityClient implements Disposable {
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && "metadata" in error;
+}
+
+/** gRPC deadlines are points in wall-clock time; callers think in durations. */
+function deadlineIn(timeoutMs: number): { deadline: number } {
+  return { deadline: Date.now() + timeoutMs };
 }

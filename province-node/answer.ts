@@ -23,7 +23,7 @@ import {
   requestRules,
   type VerifiedRequest,
   verifySignedRequest,
-} from "../consent/index.ts";
+} from "../consent/verifier.ts";
 import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/index.ts";
 import { evaluateItem } from "./evaluate.ts";
 import type { FeatureStore } from "./feature-store.ts";
@@ -130,7 +130,7 @@ export class FanOutAnswerer implements Disposable {
     epoch: EpochView,
   ): Promise<Uint32Array> {
     const { clock, view, catalogue, secrets, store } = this.#parts;
-    const rules = requestRules(epoch, MAX_PROOF_AGE_S);
+    const rules = requestRules(epoch, catalogue, MAX_PROOF_AGE_S);
     const verified = await verifySignedRequest(credentials, rules, clock);
     requireSameQuestion(item, verified);
     view.requireActive(verified.consent.status);

@@ -1,0 +1,145 @@
+// The institutions' HTTP API (DESIGN §7): verify, queue, answer. Native errors are RFC 9457 problems. It never sees who
+// is asked about or what is claimed, and keeps nothing of a request once it is answered.
+import { randomUUID } from "node:crypto";
+import swagger from "@fastify/swagger";
+import reference from "@scalar/fastify-api-reference";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from "fastify-type-provider-zod";
+import type { Catalogue } from "../catalogue/index.ts";
+import type { Clock } from "../core/clock.ts";
+import { WjfError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
+import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
+import type { Coalescer } from "./coalescer.ts";
+import { pendingQuery } from "./pending-query.ts";
+import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
+import type { ProvincePool } from "./province-pool.ts";
+import { ReplayGuard } from "./replay-guard.ts";
+import { infoRoutes } from "./info-routes.ts";
+import { queryRouteSchema } from "./schemas.ts";
+
+/** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
+const MAX_PROOF_AGE_S = 60;
+
+export interface GatewayParts {
+  readonly view: FederationView;
+  readonly coalescer: Coalescer;
+  readonly provinces: ProvincePool;
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+export async function createGateway(parts: GatewayParts): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: parts.log,
+    disableRequestLogging: true,
+    bodyLimit: MAX_BODY_BYTES,
+    genReqId: () => randomUUID(),
+    requestTimeout: 30_000,
+    connectionTimeout: 30_000,
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new WjfError("route-unknown"), request, reply),
+  );
+  // The proof signs the body's bytes, so they are kept as they came.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) =>
+    done(null, body),
+  );
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "WeiJiFen gateway", version: parts.version },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  await app.register(reference, { routePrefix: "/docs" });
+  await app.register(infoRoutes, parts);
+  await app.register(queryRoutes, parts);
+  return app as unknown as FastifyInstance;
+}
+
+async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<void> {
+  const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
+  app.post("/v1/queries", {
+    schema: queryRouteSchema,
+    // The body is bytes until its signature has been verified; signed-request.ts parses it then.
+    validatorCompiler: () => (value: unknown) => ({ value }),
+    serializerCompiler: () => (value: unknown) => String(value),
+    handler: async (request, reply) => {
+      const outcome = await answerQuery(request, replays, parts);
+      switch (outcome.result) {
+        case "answer":
+          return await reply.type("application/json").send(outcome.answer);
+        case "sealed":
+          return await reply.type("application/jose").send(outcome.sealed);
+        case "refusal":
+          throw new WjfError(outcome.refusal);
+      }
+    },
+  });
+}
+
+async function answerQuery(
+  request: FastifyRequest,
+  replays: ReplayGuard,
+  { view, catalogue, clock, coalescer }: GatewayParts,
+): Promise<ReleaseOutcome> {
+  const credentials = readCredentials(request);
+  const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S);
+  const verified = await verifySignedRequest(credentials, rules, clock);
+  const product = catalogue.product(verified.product);
+  if (product.claims === "required" && verified.claims === undefined) {
+    throw new WjfError("claims-missing");
+  }
+  if (product.claims === "none" && verified.claims !== undefined) {
+    throw new WjfError("claims-unexpected");
+  }
+  view.requireActive(verified.consent.status);
+  replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
+  const sealed = request.headers.accept?.includes("application/jose") ?? false;
+  return await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
+}
+
+/** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`. */
+function readCredentials(request: FastifyRequest): { token: string; proof: string; body: Buffer } {
+  const { authorization, dpop } = request.headers;
+  if (authorization === undefined) throw new WjfError("token-missing");
+  const token = /^DPoP ([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
+  if (token === undefined) throw new WjfError("token-malformed", "Authorization: DPoP <token>");
+  if (dpop === undefined) throw new WjfError("dpop-missing");
+  // RFC 9449 §4.3 (1): not more than one.
+  if (typeof dpop !== "string") throw new WjfError("dpop-malformed", "one DPoP header");
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  return { token, proof: dpop, body };
+}
+
+async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const known = toWjfError(error);
+  const problem = toProblem(known, request.id);
+  const level = problem.status >= 500 && !problem.retryable ? "error" : "info";
+  request.log[level]({ err: known, refusal: known.code }, "refused");
+  if (problem.status === 401) {
+    void reply.header("WWW-Authenticate", 'DPoP error="invalid_token", algs="ES256"');
+  }
+  if (problem.retryable) void reply.header("Retry-After", RETRY_AFTER_S);
+  return await reply
+    .status(problem.status)
+    .type("application/problem+json")
+    .serializer((value: unknown) => JSON.stringify(value))
+    .send(problem);
+}

@@ -1,0 +1,104 @@
+// What anybody may read: products, federation, health, metrics.
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { z } from "zod";
+import { claimsJsonSchema } from "../catalogue/index.ts";
+import { WjfError } from "../core/errors.ts";
+import type { GatewayParts } from "./app.ts";
+import { FederationSchema, ProblemSchema, ProductsSchema } from "./schemas.ts";
+
+export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): Promise<void> {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const products = describeProducts(parts);
+  app.get(
+    "/v1/products",
+    { schema: { summary: "The products", tags: ["catalogue"], response: { 200: ProductsSchema } } },
+    () => products,
+  );
+  app.get(
+    "/v1/federation",
+    {
+      schema: {
+        summary: "The epoch, the group key and the provinces' state",
+        tags: ["federation"],
+        response: { 200: FederationSchema, 503: ProblemSchema },
+      },
+    },
+    () => describeFederation(parts),
+  );
+  const ok = z.object({ status: z.literal("ok") });
+  app.get(
+    "/healthz",
+    { schema: { summary: "Alive", tags: ["health"], response: { 200: ok } } },
+    () => ({
+      status: "ok" as const,
+    }),
+  );
+  app.get(
+    "/readyz",
+    {
+      schema: {
+        summary: "Ready to answer",
+        tags: ["health"],
+        response: { 200: ok, 503: ProblemSchema },
+      },
+    },
+    () => {
+      if (!parts.view.ready) throw new WjfError("federation-unavailable");
+      return { status: "ok" as const };
+    },
+  );
+  const metrics = createMetrics(parts);
+  app.get("/metrics", { schema: { hide: true } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
+}
+
+function describeProducts({ catalogue }: GatewayParts): z.input<typeof ProductsSchema> {
+  const products = [...catalogue.products].map(([ref, product]) => ({
+    product: ref,
+    title: { zh: product.zh, en: product.en },
+    description: product.description,
+    kind: product.kind,
+    subjects: [...product.subjects],
+    claims: product.claims,
+    ...(product.claims === "none" ? {} : { claims_schema: claimsJsonSchema(product) }),
+  }));
+  return { products };
+}
+
+function describeFederation({ view, provinces }: GatewayParts): z.input<typeof FederationSchema> {
+  const { roster, rosterDigest, signedRoster } = view.current();
+  return {
+    epoch: roster.epoch,
+    not_after: roster.not_after,
+    roster: signedRoster,
+    roster_digest: rosterDigest.toString("hex"),
+    group_key: roster.group_key,
+    provinces: roster.provinces.map(({ code, zh, en }) => ({
+      code,
+      zh,
+      en,
+      state: provinces.state(code),
+    })),
+  };
+}
+
+function createMetrics({ coalescer }: GatewayParts): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: "wjf_gateway_" });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge("wjf_gateway_waiting", "Questions that wait for a fan-out", () => coalescer.waiting);
+  gauge("wjf_gateway_in_flight", "Fan-outs under way", () => coalescer.inFlight);
+  return registry;
+}

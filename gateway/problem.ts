@@ -1,0 +1,49 @@
+// The HTTP edge of the error catalogue: RFC 9457 problem details. `type` is a page about the code; `detail` names a
+// field and a rule; causes stay in the log.
+import { errorEntry, type ErrorCode, WjfError } from "../core/errors.ts";
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail?: string;
+  readonly next: string;
+  readonly retryable: boolean;
+  readonly instance: string;
+}
+
+/** Seconds a client should wait before it repeats a retryable request. */
+export const RETRY_AFTER_S = 1;
+
+/** @param instance the request's id, which the log has too. */
+export function toProblem(error: WjfError, instance: string): Problem {
+  const { title, http, next, retryable } = errorEntry(error.code);
+  return {
+    type: `/errors#${error.code}`,
+    title,
+    status: http,
+    code: error.code,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    next,
+    retryable: retryable ?? false,
+    instance: `urn:request:${instance}`,
+  };
+}
+
+/** Fastify's own refusals in our terms; whatever is not known is `internal`. */
+export function toWjfError(error: unknown): WjfError {
+  if (error instanceof WjfError) return error;
+  const foreign = error as { code?: string; statusCode?: number };
+  switch (foreign.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new WjfError("body-too-large", undefined, { cause: error });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new WjfError("media-type-unsupported", undefined, { cause: error });
+    default:
+      break;
+  }
+  const status = foreign.statusCode ?? 500;
+  const code = status >= 400 && status < 500 ? "request-malformed" : "internal";
+  return new WjfError(code, undefined, { cause: error });
+}

@@ -1,0 +1,68 @@
+// The gateway's connections to the province nodes, one per endpoint of the roster in force, and what it knows of
+// their health: what /v1/federation and the metrics show.
+import { WjfError } from "../core/errors.ts";
+import type { ProvinceCode } from "../core/ids.ts";
+import type { EpochView } from "../consent/verifier.ts";
+import {
+  type EvaluateReply,
+  type EvaluateRequest,
+  ProvinceNodeClient,
+  provinceRole,
+  type TlsIdentity,
+} from "../proto/index.ts";
+
+export type ProvinceState = "unknown" | "up" | "down";
+
+interface Connection {
+  readonly endpoint: string;
+  readonly client: ProvinceNodeClient;
+  state: ProvinceState;
+}
+
+export class ProvincePool implements Disposable {
+  readonly #identity: TlsIdentity;
+  readonly #connections = new Map<ProvinceCode, Connection>();
+
+  constructor(identity: TlsIdentity) {
+    this.#identity = identity;
+  }
+
+  /** @throws WjfError the node's code; after that the province counts as down until it answers again. */
+  async evaluate(
+    code: ProvinceCode,
+    epoch: EpochView,
+    request: EvaluateRequest,
+    timeoutMs: number,
+  ): Promise<EvaluateReply> {
+    const connection = this.#connect(code, epoch);
+    try {
+      const reply = await connection.client.evaluate(request, timeoutMs);
+      connection.state = "up";
+      return reply;
+    } catch (error) {
+      connection.state = "down";
+      throw error;
+    }
+  }
+
+  state(code: ProvinceCode): ProvinceState {
+    return this.#connections.get(code)?.state ?? "unknown";
+  }
+
+  #connect(code: ProvinceCode, { roster }: EpochView): Connection {
+    const endpoint = roster.provinces.find((province) => province.code === code)?.endpoint;
+    if (endpoint === undefined) throw new WjfError("epoch-unknown", `province ${code}`);
+    const known = this.#connections.get(code);
+    if (known?.endpoint === endpoint) return known;
+    known?.client[Symbol.dispose]();
+    const client = new ProvinceNodeClient(endpoint, provinceRole(code), this.#identity);
+    const connection: Connection = { endpoint, client, state: "unknown" };
+    this.#connections.set(code, connection);
+    return connection;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { client } of this.#connections.values()) client[Symbol.dispose]();
+    this.#connections.clear();
+  }
+}
