@@ -34,7 +34,8 @@ export interface ConsentTable {
   /** Keyed index of the phone that receives codes about this consent. */
   contact_index: string;
   audience: string;
-  notice_sha256: string;
+  /** {uri, version, sha256} of the notice that the person is shown. */
+  notice: string;
   /** What the person did, salted and sealed; its hash is in the token. Null until decided, and once erased. */
   evidence_sealed: Uint8Array | null;
   evidence_hash: string | null;
@@ -149,7 +150,7 @@ export const consentMigrations: readonly Migration[] = [
         .addColumn("subject_sealed", bytes)
         .addColumn("contact_index", "text", (column) => column.notNull())
         .addColumn("audience", "text", (column) => column.notNull())
-        .addColumn("notice_sha256", "text", (column) => column.notNull())
+        .addColumn("notice", "text", (column) => column.notNull())
         .addColumn("evidence_sealed", bytes)
         .addColumn("evidence_hash", "text")
         .addColumn("requested_at", "bigint", (column) => column.notNull())
