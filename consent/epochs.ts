@@ -1,0 +1,209 @@
+// Key epochs: each has its own homomorphic key pair and a signed roster. The authority keeps them in files (secret
+// halves 0600), opens a new one by time and by number of releases, and lets the old one overlap, so that a fan-out under
+// way is still released. DESIGN §3 "Keys". Reads secret keys, but cannot decrypt: that is consent/release/.
+import type { KeyObject } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { sha256Hex } from "../core/canonical.ts";
+import { type Clock, nowSeconds } from "../core/clock.ts";
+import { WjfError } from "../core/errors.ts";
+import { parseJsonWith } from "../core/parse.ts";
+import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
+import {
+  digestRoster,
+  type HeScheme,
+  importPublic,
+  openRoster,
+  Roster,
+  signRoster,
+} from "../crypto/index.ts";
+
+/** What the authority's operator fixes about the federation: everything of a roster but the epoch's own. */
+export const Federation = Roster.pick({
+  issuer: true,
+  audience: true,
+  token_keys: true,
+  gateway_key: true,
+  group_key: true,
+  provinces: true,
+});
+export type Federation = z.infer<typeof Federation>;
+
+/** @throws WjfError `config-invalid`. */
+export function readFederation(path: string): Federation {
+  if (!existsSync(path)) throw new WjfError("config-invalid", `${path}: not found`);
+  return parseJsonWith(Federation, readFileSync(path, "utf8"), "config-invalid", path);
+}
+
+export interface EpochTerms {
+  /** How long an epoch opens new fan-outs. */
+  readonly lifetimeS: number;
+  /** How long after that it still releases. */
+  readonly overlapS: number;
+  /** Releases after which the next one is opened. */
+  readonly maxReleases: number;
+}
+
+export const EPOCH_TERMS: EpochTerms = {
+  lifetimeS: 24 * 3600,
+  overlapS: 600,
+  maxReleases: 65_536,
+};
+
+export interface Epoch {
+  readonly number: number;
+  readonly roster: Roster;
+  readonly rosterDigest: Buffer;
+  readonly signedRoster: string;
+  readonly publicKey: Buffer;
+  readonly secretKeyPath: string;
+  readonly tokenKeys: ReadonlyMap<string, KeyObject>;
+  readonly receiptKeys: ReadonlyMap<string, KeyObject>;
+  readonly gatewayKey: KeyObject;
+}
+
+export interface EpochKeeperOptions {
+  readonly folder: string;
+  readonly scheme: HeScheme;
+  readonly federation: () => Federation;
+  /** Signs rosters; its public half is every party's trust anchor. */
+  readonly rootKey: KeyObject;
+  readonly rootPublicKey: KeyObject;
+  readonly clock: Clock;
+  readonly terms?: EpochTerms;
+}
+
+/** All epochs that may still release. One keeper per authority folder. */
+export class EpochKeeper {
+  readonly #options: EpochKeeperOptions;
+  readonly #terms: EpochTerms;
+  readonly #epochs = new Map<number, Epoch>();
+  readonly #listeners = new Set<(epoch: Epoch) => void>();
+  #releases = 0;
+
+  private constructor(options: EpochKeeperOptions) {
+    this.#options = options;
+    this.#terms = options.terms ?? EPOCH_TERMS;
+  }
+
+  /** Loads what is there and opens an epoch if none is in force. @throws WjfError `secret-missing`. */
+  static async open(options: EpochKeeperOptions): Promise<EpochKeeper> {
+    const keeper = new EpochKeeper(options);
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(options.folder).filter((entry) => /^\d+$/.test(entry))) {
+      const epoch = await loadEpoch(join(options.folder, name), options.rootPublicKey);
+      keeper.#epochs.set(epoch.number, epoch);
+    }
+    await keeper.rotateIfDue();
+    return keeper;
+  }
+
+  /** In ascending order. */
+  all(): readonly Epoch[] {
+    return [...this.#epochs.values()].toSorted((a, b) => a.number - b.number);
+  }
+
+  current(): Epoch {
+    const newest = this.all().at(-1);
+    if (newest === undefined) throw new WjfError("federation-unavailable");
+    return newest;
+  }
+
+  /** @throws WjfError `epoch-unknown` unless this epoch may release now. */
+  inForce(number: number): Epoch {
+    const epoch = this.#epochs.get(number);
+    if (epoch === undefined || nowSeconds(this.#options.clock) >= epoch.roster.not_after) {
+      throw new WjfError("epoch-unknown");
+    }
+    return epoch;
+  }
+
+  countReleases(releases: number): void {
+    this.#releases += releases;
+  }
+
+  /** Calls back for every epoch opened from now on, until disposed. */
+  onOpened(listener: (epoch: Epoch) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** Opens the next epoch when the present one is old, used up, or its federation has changed; forgets the expired. */
+  async rotateIfDue(): Promise<Epoch | undefined> {
+    const now = nowSeconds(this.#options.clock);
+    for (const [number, { roster }] of this.#epochs) {
+      if (roster.not_after + this.#terms.overlapS > now) continue;
+      // The secret key goes with the epoch: recorded traffic stays closed.
+      rmSync(join(this.#options.folder, String(number)), { recursive: true, force: true });
+      this.#epochs.delete(number);
+    }
+    const newest = this.all().at(-1);
+    const due =
+      newest === undefined ||
+      now >= newest.roster.not_after - this.#terms.overlapS ||
+      this.#releases >= this.#terms.maxReleases ||
+      !isSameFederation(newest.roster, this.#options.federation());
+    return due ? await this.#openNext((newest?.number ?? this.#lastNumber()) + 1, now) : undefined;
+  }
+
+  async #openNext(number: number, now: number): Promise<Epoch> {
+    const { folder, scheme, federation, rootKey, rootPublicKey } = this.#options;
+    const { publicKey, secretKey } = scheme.generateKeys();
+    const { plainModulus, polyModulusDegree, coeffModulusBits } = scheme.parameters;
+    const roster: Roster = {
+      ...federation(),
+      epoch: number,
+      not_before: now,
+      not_after: now + this.#terms.lifetimeS + this.#terms.overlapS,
+      he: {
+        scheme: "bfv",
+        poly_modulus_degree: polyModulusDegree,
+        coeff_modulus_bits: coeffModulusBits,
+        plain_modulus: plainModulus as Roster["he"]["plain_modulus"],
+        public_key_sha256: sha256Hex(publicKey),
+      },
+    };
+    const place = join(folder, String(number));
+    writeSecretFile(join(place, "secret.key"), secretKey);
+    writeSecretFile(join(place, "public.key"), publicKey);
+    // Last: a folder without it is an epoch that was never opened.
+    writeSecretFile(join(place, "roster.jws"), await signRoster(roster, rootKey));
+    writeFileSync(join(folder, "last"), String(number));
+    const epoch = await loadEpoch(place, rootPublicKey);
+    this.#epochs.set(number, epoch);
+    this.#releases = 0;
+    for (const listener of this.#listeners) listener(epoch);
+    return epoch;
+  }
+
+  #lastNumber(): number {
+    const path = join(this.#options.folder, "last");
+    return existsSync(path) ? Number(readFileSync(path, "utf8")) : 0;
+  }
+}
+
+function isSameFederation(roster: Roster, federation: Federation): boolean {
+  const digest = (value: Roster): string => digestRoster(value).digest.toString("hex");
+  return digest(roster) === digest({ ...roster, ...federation });
+}
+
+async function loadEpoch(place: string, rootPublicKey: KeyObject): Promise<Epoch> {
+  const signedRoster = readSecretFile(join(place, "roster.jws")).toString("utf8");
+  const { roster, digest } = await openRoster(signedRoster, rootPublicKey);
+  const publicKey = readSecretFile(join(place, "public.key"));
+  if (sha256Hex(publicKey) !== roster.he.public_key_sha256) {
+    throw new WjfError("config-invalid", `${place}/public.key: not the roster's`);
+  }
+  return {
+    number: roster.epoch,
+    roster,
+    rosterDigest: digest,
+    signedRoster,
+    publicKey,
+    secretKeyPath: join(place, "secret.key"),
+    tokenKeys: new Map(roster.token_keys.map((jwk) => [jwk.kid, importPublic(jwk)])),
+    receiptKeys: new Map(roster.provinces.map((p) => [p.code, importPublic(p.signing_key)])),
+    gatewayKey: importPublic(roster.gateway_key),
+  };
+}

@@ -1,0 +1,60 @@
+// Tables of the release: one row per query id ever released, and gateways caught at fraud.
+import type { Migration } from "../../core/database.ts";
+
+export interface ReleaseTable {
+  query_id: string;
+  /** SHA-256 over who asked what: another question under the same id is refused. */
+  question: string;
+  client_id: string;
+  consent_id: string;
+  /** The answer without its receipt, sealed at rest. */
+  answer_sealed: Uint8Array;
+  leaf_index: number;
+  released_at: number;
+}
+
+export interface SuspensionTable {
+  /** Thumbprint of the gateway's signing key. */
+  gateway: string;
+  descriptor: string;
+  /** The signed merge commitment: the proof. */
+  commitment: Uint8Array;
+  signature: Uint8Array;
+  suspended_at: number;
+}
+
+export interface ReleaseSchema {
+  release: ReleaseTable;
+  gateway_suspension: SuspensionTable;
+}
+
+export const releaseMigrations: readonly Migration[] = [
+  {
+    name: "2026-11-24-020-release",
+    async up(db, { bytes }) {
+      await db.schema
+        .createTable("release")
+        .addColumn("query_id", "text", (column) => column.primaryKey())
+        .addColumn("question", "text", (column) => column.notNull())
+        .addColumn("client_id", "text", (column) => column.notNull())
+        .addColumn("consent_id", "text", (column) => column.notNull())
+        .addColumn("answer_sealed", bytes, (column) => column.notNull())
+        .addColumn("leaf_index", "bigint", (column) => column.notNull())
+        .addColumn("released_at", "bigint", (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createIndex("release_consent")
+        .on("release")
+        .columns(["consent_id", "released_at"])
+        .execute();
+      await db.schema
+        .createTable("gateway_suspension")
+        .addColumn("gateway", "text", (column) => column.primaryKey())
+        .addColumn("descriptor", "text", (column) => column.notNull())
+        .addColumn("commitment", bytes, (column) => column.notNull())
+        .addColumn("signature", bytes, (column) => column.notNull())
+        .addColumn("suspended_at", "bigint", (column) => column.notNull())
+        .execute();
+    },
+  },
+];
