@@ -1,0 +1,61 @@
+// docker-compose.yml, read as text: every province once, under its name and port, and no volume in two parties' hands.
+// Needs no Docker engine. What the containers do is test/deploy/containers.test.ts.
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { nodePort, readSettings } from "../../core/config.ts";
+import { PROVINCES } from "../../core/provinces.ts";
+
+const compose = readFileSync(new URL("../../docker-compose.yml", import.meta.url), "utf8");
+
+/** Service name → the text of its block, comment of its first line included. */
+function services(): Map<string, string> {
+  const section = /^services:\n([\s\S]*?)^\S/m.exec(compose)?.[1] ?? "";
+  const blocks = section.matchAll(/^ {2}([a-z0-9-]+):(.*\n(?: {4}.*\n|\n)*)/gm);
+  return new Map([...blocks].map(([, name = "", block = ""]) => [name, block]));
+}
+
+/** `source:target` mounts of a block, in either notation. */
+function mounts(block: string): string[] {
+  return [...block.matchAll(/([a-z0-9-]+:\/var\/lib\/wjf[^\s",\]]*)/g)].map(
+    ([, mount = ""]) => mount,
+  );
+}
+
+function publishedPorts(block: string): string[] {
+  const ports = /ports: \[(.*)\]/.exec(block)?.[1] ?? "";
+  return [...ports.matchAll(/"([^"]+)"/g)].map(([, port = ""]) => port);
+}
+
+describe("docker-compose.yml", () => {
+  const parties = services();
+
+  test("has authority, gateway and all 31 provinces, and nothing else that stays up", () => {
+    const expected = ["authority", "gateway", ...PROVINCES.map(({ code }) => `province-${code}`)];
+    expect([...parties.keys()].filter((name) => name !== "ceremony").toSorted()).toEqual(
+      expected.toSorted(),
+    );
+  });
+
+  test.each(PROVINCES)("runs $en as itself, on its port, with its own volume only", (province) => {
+    const { code, zh, en } = province;
+    const block = parties.get(`province-${code}`) ?? "";
+    const port = nodePort(readSettings({}), code);
+    expect(block.split("\n")[0]).toBe(` # ${zh} ${en}`);
+    expect(block).toContain(`"--province", "${code}"`);
+    expect(publishedPorts(block)).toEqual([`127.0.0.1:${port}:${port}`]);
+    expect(mounts(block)).toEqual([`province-${code}:/var/lib/wjf/nodes/${code}`]);
+  });
+
+  test("gives no volume to two parties: only the ceremony, before them, sees more than one", () => {
+    const held = [...parties].filter(([name]) => name !== "ceremony").flatMap(([, b]) => mounts(b));
+    expect(held.length).toBe(PROVINCES.length + 2);
+    expect(new Set(held).size).toBe(held.length);
+    expect(mounts(parties.get("ceremony") ?? "").toSorted()).toEqual(held.toSorted());
+  });
+
+  test("publishes on loopback only", () => {
+    const ports = [...parties.values()].flatMap(publishedPorts);
+    expect(ports.length).toBe(PROVINCES.length + 3);
+    expect(ports.filter((port) => !port.startsWith("127.0.0.1:"))).toEqual([]);
+  });
+});
