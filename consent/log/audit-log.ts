@@ -1,0 +1,134 @@
+// The audit log (DESIGN §6) as its users see it: append with receipts, prove, read, commit to personal data, erase it.
+// Leaves are written by consent/log/sequencer.ts only; what outsiders fetch is served from `read` (consent/log/serve.ts).
+import type { Transaction } from "kysely";
+import type { Database } from "../../core/database.ts";
+import { WjfError } from "../../core/errors.ts";
+import { type Random, systemRandom } from "../../core/random.ts";
+import * as commitment from "./commitment.ts";
+import type { LeafDraft } from "./leaf.ts";
+import * as store from "./log-store.ts";
+import { formatReceipt } from "./receipt.ts";
+import type { LogSchema } from "./schema.ts";
+import {
+  type Receipt,
+  type Sequenced,
+  Sequencer,
+  type SequencerOptions,
+  type Work,
+} from "./sequencer.ts";
+import { parseTilePath } from "./tile.ts";
+import { tilesForProof, TileTree } from "./tile-tree.ts";
+
+export interface AuditLogOptions<S extends LogSchema> extends SequencerOptions<S> {
+  readonly random?: Random;
+}
+
+export type ErasureReason = Extract<LeafDraft, { type: "erasure" }>["reason"];
+
+/**
+ * One log over one database, written by any number of processes. Contract of writing (atomicity, durability,
+ * concurrency, retries): see `Sequencer`. Reading sees committed state only.
+ */
+export class AuditLog<S extends LogSchema> implements AsyncDisposable {
+  readonly origin: string;
+  readonly verifierKeys: readonly string[];
+  readonly #options: AuditLogOptions<S>;
+  readonly #db: Database<LogSchema>;
+  readonly #sequencer: Sequencer<S>;
+
+  private constructor(options: AuditLogOptions<S>) {
+    this.origin = options.origin;
+    this.verifierKeys = options.signers.map((signer) => signer.verifierKey);
+    this.#options = options;
+    // Kysely is invariant in its schema; this one has at least the log's tables.
+    this.#db = options.db as unknown as Database<LogSchema>;
+    this.#sequencer = new Sequencer(options);
+  }
+
+  /**
+   * Opens the log in a database that has `logMigrations`, or begins it there.
+   * @throws WjfError `config-invalid` when the database holds another log or the keys do not fit; `log-invalid` when what
+   * is stored contradicts itself.
+   */
+  static async open<S extends LogSchema>(options: AuditLogOptions<S>): Promise<AuditLog<S>> {
+    if (!options.signers.some((signer) => signer.name === options.origin)) {
+      throw new WjfError(
+        "config-invalid",
+        "audit log: no signing key has the log's origin as its name",
+      );
+    }
+    const log = new AuditLog(options);
+    await log.#sequencer.adopt();
+    return log;
+  }
+
+  /** Runs the work and commits its rows with its leaves: see `Sequencer`. */
+  async sequence<T>(work: Work<S, T>): Promise<Sequenced<T>> {
+    return this.#sequencer.run(work, false) as Promise<Sequenced<T>>;
+  }
+
+  /** Appends leaves that have no rows beside them. */
+  async append(leaves: readonly LeafDraft[]): Promise<readonly Receipt[]> {
+    return (await this.#sequencer.run(async () => ({ leaves, value: undefined }), true)).receipts;
+  }
+
+  /** A receipt for any leaf, old or new, against the latest checkpoint. @throws WjfError `route-unknown`. */
+  async receipt(index: number): Promise<Receipt> {
+    const { size, checkpoint } = await store.readHead(this.#db);
+    const leaf = await store.readLeaf(this.#db, index);
+    if (index >= size || leaf === undefined) throw new WjfError("route-unknown", "no such leaf");
+    const tiles = await store.loadTiles(this.#db, tilesForProof(index, size));
+    const path = new TileTree(size, tiles).tree().inclusionProof(index);
+    return { index, leaf, text: formatReceipt({ leaf, index, path, checkpoint }) };
+  }
+
+  /**
+   * What stands at a path under the log's prefix (`checkpoint`, `tile/…`), or nothing. Only committed state is seen,
+   * and only what a signed checkpoint covers.
+   */
+  async read(path: string): Promise<Buffer | undefined> {
+    if (path === "checkpoint") return Buffer.from((await store.readHead(this.#db)).checkpoint);
+    const tile = parseTilePath(path);
+    if (tile === undefined) return undefined;
+    return tile.level === "entries"
+      ? store.readBundle(this.#db, tile.index, tile.width)
+      : store.readTile(this.#db, tile.level, tile.index, tile.width);
+  }
+
+  /** Inside a work: keeps a payload outside the log and gives the commitment to put into a leaf. */
+  async commit(tx: Transaction<S>, payload: unknown): Promise<string> {
+    const { clock, random = systemRandom } = this.#options;
+    const logTx = tx as unknown as Transaction<LogSchema>;
+    return commitment.keep(logTx, payload, random, clock.nowMs());
+  }
+
+  /** What a commitment commits to, while it is kept. */
+  async reveal(of: string): Promise<commitment.Opening | undefined> {
+    return commitment.reveal(this.#db, of);
+  }
+
+  /**
+   * Destroys the payloads and salts of commitments, and logs that. The leaves stay, and commit to nothing that anybody
+   * can still find. Resolves when the engine's own remains are gone too.
+   */
+  async erase(commitments: readonly string[], reason: ErasureReason): Promise<readonly Receipt[]> {
+    const { receipts } = await this.sequence(async (tx) => {
+      await commitment.destroy(tx as unknown as Transaction<LogSchema>, commitments);
+      return {
+        leaves: [{ type: "erasure", commitments: [...commitments], reason }],
+        value: undefined,
+      };
+    });
+    await this.#db.scrub("log_payload");
+    return receipts;
+  }
+
+  /** Settles what was taken, then takes no more. The database stays open: it is its owner's. */
+  async close(): Promise<void> {
+    await this.#sequencer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
