@@ -69,7 +69,10 @@ export interface ApprovalTable {
   id: string;
   consent_id: string;
   auth_req_id_sealed: Uint8Array;
+  /** Only until the decision, or the lapse: needed to send a code again. */
   phone_sealed: Uint8Array | null;
+  /** CIBA §7.1: shown by the institution too, so that the person can tell the two belong together. */
+  binding_message: string | null;
   created_at: number;
   expires_at: number;
   closed_at: number | null;
@@ -80,6 +83,8 @@ export interface SmsChallengeTable {
   contact_index: string;
   code_mac: string;
   attempts_left: number;
+  /** How many messages have gone out under this id. */
+  sends: number;
   sent_at: number;
   expires_at: number;
 }
@@ -202,6 +207,7 @@ export const consentMigrations: readonly Migration[] = [
         )
         .addColumn("auth_req_id_sealed", bytes, (column) => column.notNull())
         .addColumn("phone_sealed", bytes)
+        .addColumn("binding_message", "text")
         .addColumn("created_at", "bigint", (column) => column.notNull())
         .addColumn("expires_at", "bigint", (column) => column.notNull())
         .addColumn("closed_at", "bigint")
@@ -212,6 +218,7 @@ export const consentMigrations: readonly Migration[] = [
         .addColumn("contact_index", "text", (column) => column.notNull())
         .addColumn("code_mac", "text", (column) => column.notNull())
         .addColumn("attempts_left", "integer", (column) => column.notNull())
+        .addColumn("sends", "integer", (column) => column.notNull())
         .addColumn("sent_at", "bigint", (column) => column.notNull())
         .addColumn("expires_at", "bigint", (column) => column.notNull())
         .execute();
