@@ -1,0 +1,20 @@
+// The public face of catalogue/: declarations, the loaded catalogue, release rules, decisions.
+export * from "./answer.ts";
+export type { Catalogue } from "./catalogue.ts";
+export * from "./claim-fields.ts";
+export type { CheckClaims, Combination, ModelClaims, TagClaims } from "./claims.ts";
+export { decideAnswer } from "./decide.ts";
+export { roundedRatio } from "./decide-score.ts";
+export * from "./indicator.ts";
+export { derivedFrom, loadCatalogue } from "./load.ts";
+export { maxScore } from "./link-model.ts";
+export type { Feature, Model, WeightedDimension } from "./model.ts";
+export type { Expression, Predicate } from "./predicate.ts";
+export * from "./product.ts";
+export * from "./raw-tables.ts";
+export * from "./record.ts";
+export * from "./release-rule.ts";
+export { requireProduct } from "./require-product.ts";
+export type { Tag, TagClass } from "./tag.ts";
+export type { Check, Parameter, Verification } from "./verification.ts";
+export type { Watch } from "./watch.ts";
