@@ -63,6 +63,11 @@ export class ConsentLifecycle {
     this.#recordEvent = options.recordEvent;
   }
 
+  /** What `consent.subject_index` holds for this person. */
+  subjectIndex(tag: SubjectTag): string {
+    return subjectIndex(this.#atRest, tag);
+  }
+
   async request(tx: ConsentDb, request: ConsentRequest): Promise<Consent> {
     const now = this.#clock.nowMs();
     await tx
@@ -74,7 +79,7 @@ export class ConsentLifecycle {
         purpose: request.purpose,
         terms: canonicalJson(request.terms),
         state: "REQUESTED",
-        subject_index: subjectIndex(this.#atRest, request.subjectTag),
+        subject_index: this.subjectIndex(request.subjectTag),
         subject_sealed: this.#atRest.seal(SUBJECT_LABEL, request.subjectTag),
         contact_index: request.contactIndex,
         audience: request.audience,

@@ -117,6 +117,12 @@ export interface ConsentSchema {
 /** The database, or the transaction that the caller has open on it. */
 export type ConsentDb = Kysely<ConsentSchema>;
 
+/**
+ * Runs the work in one transaction in which consents may change, and resolves when it is durable. The work may be run
+ * more than once: it touches nothing but what its `tx` undoes.
+ */
+export type Transact = <T>(work: (tx: ConsentDb) => Promise<T>) => Promise<T>;
+
 export const consentMigrations: readonly Migration[] = [
   {
     name: "2026-11-24-010-consent",

@@ -9,7 +9,7 @@ import type { AtRest } from "../at-rest.ts";
 import { type Consent, readConsent } from "../consent-record.ts";
 import type { QueryAuthorization } from "../consent-claims.ts";
 import type { ConsentLifecycle } from "../lifecycle.ts";
-import type { ConsentDb } from "../schema.ts";
+import type { ConsentDb, Transact } from "../schema.ts";
 import type { SmsProvider } from "../sms.ts";
 import { grantedProducts, type NoticeBody, readNotice, sensitiveClasses } from "./notice.ts";
 import type { SmsChallenges } from "./sms-challenge.ts";
@@ -22,6 +22,7 @@ export interface Outcome {
 
 export interface ApprovalOptions {
   readonly db: ConsentDb;
+  readonly transact: Transact;
   readonly atRest: AtRest;
   readonly clock: Clock;
   readonly random: Random;
@@ -169,7 +170,7 @@ export class Approvals {
     terms: QueryAuthorization,
     decision: Decision,
   ): Promise<ApprovalResult> {
-    const { db, lifecycle, outcome } = this.#options;
+    const { transact, lifecycle, outcome } = this.#options;
     const evidence = {
       consent_id: pending.consent.id,
       notice_sha256: pending.consent.notice.sha256,
@@ -181,7 +182,7 @@ export class Approvals {
       lang: decision.lang,
     };
     try {
-      return await db.transaction().execute(async (tx) => {
+      return await transact(async (tx) => {
         const authReqId = await this.#take(tx, capability);
         const consent = await lifecycle.approve(tx, pending.consent.id, { terms, evidence });
         await outcome.granted(tx, authReqId, consent);
@@ -197,9 +198,9 @@ export class Approvals {
     consentId: string,
     by: "person" | "authority",
   ): Promise<boolean> {
-    const { db, lifecycle, outcome } = this.#options;
+    const { transact, lifecycle, outcome } = this.#options;
     try {
-      await db.transaction().execute(async (tx) => {
+      await transact(async (tx) => {
         const authReqId = await this.#take(tx, capability);
         await lifecycle.deny(tx, consentId, by);
         await outcome.refused(tx, authReqId);

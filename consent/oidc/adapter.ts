@@ -170,5 +170,5 @@ function clientMetadata(client: Client): AdapterPayload {
     dpop_bound_access_tokens: true,
     authorization_details_types: [AUTHORIZATION_TYPE],
     jwks: { keys: client.jwks.keys.filter((key) => key.use === "sig") },
-  } as AdapterPayload;
+  };
 }
