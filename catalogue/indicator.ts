@@ -29,8 +29,9 @@ export const FAMILIES = [
 const wholeSpan = z.int().min(1).max(3660);
 
 /**
- * The time that a value looks at. `days`: that many days ending on the as-of day (it included); `months`: that many
- * complete calendar months before the as-of day's month. `before` moves the window back by as many days or months.
+ * The time that a value looks at. The as-of day is "today", whose rows are not complete: `days` are that many days
+ * before it, `months` that many complete calendar months before its month. `before` moves the window back by as many
+ * days or months.
  */
 export const Window = z.union([
   z.literal("now"),
@@ -108,6 +109,7 @@ export type KeyKind = z.infer<typeof KeyKind>;
 /**
  * A few rows per number: SELECT msisdn, key, columns… FROM from WHERE where GROUP BY msisdn, key, the first `top` of
  * each number by `order` descending, then by the raw key ascending. Stored in that order (rank = position + 1).
+ * Keys of kind msisdn that are no mobile number drop out before that.
  */
 export const KeyedList = z
   .strictObject({

@@ -32,13 +32,13 @@ function windowPredicate(window: Exclude<Window, string>, column: string): strin
 }
 
 function dayBounds(window: { days: number; before?: number | undefined }): [string, string] {
-  // The as-of day is the last one inside, hence + 1.
-  const end = 1 - (window.before ?? 0);
+  const end = -(window.before ?? 0);
   return [dayOffset(end - window.days), dayOffset(end)];
 }
 
 function dayOffset(days: number): string {
-  return `(${ASOF} ${days < 0 ? "-" : "+"} ${Math.abs(days)})`;
+  if (days === 0) return ASOF;
+  return `(${ASOF} - ${-days})`;
 }
 
 function monthBounds(window: { months: number; before?: number | undefined }): [string, string] {

@@ -30,8 +30,7 @@ const FAULT = 0;
 
 /**
  * @param person undefined where this node holds nobody of that tag
- * @param claims the opened claims as parsed JSON; undefined where the query has none. Pass `UNREADABLE` where they
- *   did not open.
+ * @param claims the opened claims as parsed JSON; undefined where the query has none, null where they did not open
  * @returns slotWidth(product) numbers, each at most its slot's max
  */
 export function evaluateItem(
@@ -55,9 +54,6 @@ export function evaluateItem(
   if (person === undefined) slots.fill(0);
   return slots;
 }
-
-/** Claims that were sent but could not be opened. */
-export const UNREADABLE: unique symbol = Symbol("unreadable claims");
 
 interface Opened {
   readonly claims: unknown;
