@@ -14,6 +14,7 @@ export * from "./product.ts";
 export * from "./raw-tables.ts";
 export * from "./record.ts";
 export * from "./release-rule.ts";
+export { sourceTables } from "./product-sources.ts";
 export { requireProduct } from "./require-product.ts";
 export type { Tag, TagClass } from "./tag.ts";
 export type { Check, Parameter, Verification } from "./verification.ts";

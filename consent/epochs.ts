@@ -81,6 +81,8 @@ export class EpochKeeper {
   readonly #epochs = new Map<number, Epoch>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
   #releases = 0;
+  /** Whether the present epoch was opened by this keeper, rather than found. */
+  isNew = false;
 
   private constructor(options: EpochKeeperOptions) {
     this.#options = options;
@@ -147,6 +149,14 @@ export class EpochKeeper {
     return due ? await this.#openNext((newest?.number ?? this.#lastNumber()) + 1, now) : undefined;
   }
 
+  /** Ends an epoch at once and opens the next. Fan-outs under way fail, and are asked again under the new one. */
+  async retire(number: number): Promise<Epoch> {
+    rmSync(join(this.#options.folder, String(number)), { recursive: true, force: true });
+    this.#epochs.delete(number);
+    const next = Math.max(number, this.#lastNumber()) + 1;
+    return await this.#openNext(next, nowSeconds(this.#options.clock));
+  }
+
   async #openNext(number: number, now: number): Promise<Epoch> {
     const { folder, scheme, federation, rootKey, rootPublicKey } = this.#options;
     const { publicKey, secretKey } = scheme.generateKeys();
@@ -160,7 +170,7 @@ export class EpochKeeper {
         scheme: "bfv",
         poly_modulus_degree: polyModulusDegree,
         coeff_modulus_bits: coeffModulusBits,
-        plain_modulus: plainModulus as Roster["he"]["plain_modulus"],
+        plain_modulus: plainModulus,
         public_key_sha256: sha256Hex(publicKey),
       },
     };
@@ -173,6 +183,7 @@ export class EpochKeeper {
     const epoch = await loadEpoch(place, rootPublicKey);
     this.#epochs.set(number, epoch);
     this.#releases = 0;
+    this.isNew = true;
     for (const listener of this.#listeners) listener(epoch);
     return epoch;
   }

@@ -9,6 +9,7 @@ import type { Clock } from "../core/clock.ts";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import { ProductRef, QueryId } from "../core/ids.ts";
 import { parseJsonWith, parseWith } from "../core/parse.ts";
+import type { FanOutItem } from "../crypto/index.ts";
 import { ConsentClaims } from "./consent-claims.ts";
 
 /** The body of `POST /v1/queries`. */
@@ -179,6 +180,19 @@ async function openProof(
     const bad = cause instanceof errors.JWSSignatureVerificationFailed;
     throw new WjfError(bad ? "dpop-signature" : "dpop-malformed", undefined, { cause });
   }
+}
+
+/**
+ * The gateway packs questions into a fan-out; it may not change what the institution signed.
+ * @throws WjfError `descriptor-invalid`.
+ */
+export function requireSameQuestion(item: FanOutItem, verified: VerifiedRequest): void {
+  const same =
+    item.query_id === verified.queryId &&
+    item.token_hash === verified.tokenHash &&
+    item.product === verified.product &&
+    item.claims_hash === verified.claimsHash;
+  if (!same) throw new WjfError("descriptor-invalid", "an item is not what its credentials say");
 }
 
 /**

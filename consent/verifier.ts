@@ -2,3 +2,4 @@
 export * from "./consent-claims.ts";
 export * from "./federation-view.ts";
 export * from "./signed-request.ts";
+export * from "./trust-anchor.ts";

@@ -11,7 +11,7 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
-import type { Catalogue } from "../catalogue/index.ts";
+import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
@@ -102,7 +102,7 @@ async function answerQuery(
   const credentials = readCredentials(request);
   const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S);
   const verified = await verifySignedRequest(credentials, rules, clock);
-  const product = catalogue.product(verified.product);
+  const product = requireProduct(catalogue, verified.product);
   if (product.claims === "required" && verified.claims === undefined) {
     throw new WjfError("claims-missing");
   }

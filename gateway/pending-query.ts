@@ -1,5 +1,5 @@
 // A question that has passed every check at the gateway and waits for a fan-out.
-import { slotWidth, type Catalogue } from "../catalogue/index.ts";
+import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
 import type { FanOutItem } from "../crypto/index.ts";
 import type { VerifiedRequest } from "../consent/verifier.ts";
 import type { ItemCredentials } from "../proto/index.ts";
@@ -26,7 +26,7 @@ export function pendingQuery(
       token_hash: verified.tokenHash,
       product: verified.product,
       claims_hash: verified.claimsHash,
-      slot_width: slotWidth(catalogue.product(verified.product)),
+      slot_width: slotWidth(requireProduct(catalogue, verified.product)),
     },
     credentials,
     sealed,

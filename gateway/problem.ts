@@ -31,18 +31,17 @@ export function toProblem(error: WjfError, instance: string): Problem {
   };
 }
 
+const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "body-too-large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "media-type-unsupported",
+};
+
 /** Fastify's own refusals in our terms; whatever is not known is `internal`. */
 export function toWjfError(error: unknown): WjfError {
   if (error instanceof WjfError) return error;
   const foreign = error as { code?: string; statusCode?: number };
-  switch (foreign.code) {
-    case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new WjfError("body-too-large", undefined, { cause: error });
-    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new WjfError("media-type-unsupported", undefined, { cause: error });
-    default:
-      break;
-  }
+  const known = FASTIFY_CODES[foreign.code ?? ""];
+  if (known !== undefined) return new WjfError(known, undefined, { cause: error });
   const status = foreign.statusCode ?? 500;
   const code = status >= 400 && status < 500 ? "request-malformed" : "internal";
   return new WjfError(code, undefined, { cause: error });

@@ -2,7 +2,7 @@
 // hand the vector to reply.ts. What it does and how long it takes must not depend on who is held here.
 import { setTimeout as delay } from "node:timers/promises";
 import type { KeyObject } from "node:crypto";
-import { type Catalogue, slotWidth } from "../catalogue/index.ts";
+import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
@@ -21,7 +21,7 @@ import {
   type EpochView,
   type FederationView,
   requestRules,
-  type VerifiedRequest,
+  requireSameQuestion,
   verifySignedRequest,
 } from "../consent/verifier.ts";
 import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/index.ts";
@@ -134,7 +134,7 @@ export class FanOutAnswerer implements Disposable {
     const verified = await verifySignedRequest(credentials, rules, clock);
     requireSameQuestion(item, verified);
     view.requireActive(verified.consent.status);
-    const product = catalogue.product(item.product);
+    const product = requireProduct(catalogue, item.product);
     if (slotWidth(product) !== item.slot_width) {
       throw new WjfError("descriptor-invalid", "slot_width");
     }
@@ -179,16 +179,6 @@ const MAX_REMEMBERED = 131_072;
 
 function disposeEncryptor(encryptor: HeEncryptor): void {
   encryptor[Symbol.dispose]();
-}
-
-/** The gateway packs items; it may not change what the institution signed. */
-function requireSameQuestion(item: FanOutItem, verified: VerifiedRequest): void {
-  const same =
-    item.query_id === verified.queryId &&
-    item.token_hash === verified.tokenHash &&
-    item.product === verified.product &&
-    item.claims_hash === verified.claimsHash;
-  if (!same) throw new WjfError("descriptor-invalid", "an item is not what its credentials say");
 }
 
 /** Unreadable claims are a fault that only the sum tells (slot `fault`), never this node's refusal. */

@@ -1,0 +1,35 @@
+// The authority's HTTP listener: the audit log for everybody.
+import Fastify from "fastify";
+import type { Settings } from "../core/config.ts";
+import { WjfError } from "../core/errors.ts";
+import type { ConsentService } from "./consent-service.ts";
+import type { AuthoritySchema } from "./ledger.ts";
+import type { AuditLog } from "./log/index.ts";
+import { serveLog } from "./log/serve.ts";
+
+export interface RunningHttp extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** @throws WjfError `port-in-use`. */
+export async function serveAuthorityHttp(
+  _service: ConsentService,
+  log: AuditLog<AuthoritySchema>,
+  settings: Settings,
+): Promise<RunningHttp> {
+  const app = Fastify();
+  app.get("/healthz", () => ({ status: "ok" }));
+  app.get<{ Params: { "*": string } }>("/log/*", async (request, reply) => {
+    const encoding = request.headers["accept-encoding"]?.toString();
+    const { status, headers, body } = await serveLog(log, request.params["*"], encoding);
+    return await reply.status(status).headers(headers).send(body);
+  });
+  try {
+    const url = await app.listen({ host: settings.bind, port: settings.authorityPort });
+    return { url, [Symbol.asyncDispose]: () => app.close() };
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
+    const where = `${settings.bind}:${settings.authorityPort} (WJF_AUTHORITY_PORT)`;
+    throw new WjfError("port-in-use", where, { cause });
+  }
+}

@@ -1,0 +1,88 @@
+// The authority's gRPC service over mutual TLS: Follow for gateway and nodes, Release for the gateway alone. Parses,
+// dispatches, translates errors; decides nothing.
+import {
+  Server,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Logger } from "../core/log.ts";
+import { WjfError } from "../core/errors.ts";
+import { parseWith } from "../core/parse.ts";
+import {
+  AuthorityStub,
+  bindServer,
+  type BoundServer,
+  messageLimits,
+  ReleaseRequest,
+  requirePeer,
+  roleName,
+  serverCredentials,
+  type TlsIdentity,
+  toServiceError,
+} from "../proto/index.ts";
+import type { FollowHub } from "./follow-hub.ts";
+import type { Releaser } from "./release/releaser.ts";
+
+const PROVINCE = /^p[1-6][0-9]\.weijifen\.internal$/;
+
+/** @throws WjfError `port-in-use`. */
+export async function serveAuthority(
+  parts: { readonly releaser: Releaser; readonly hub: FollowHub; readonly log: Logger },
+  identity: TlsIdentity,
+  address: string,
+): Promise<BoundServer> {
+  const server = new Server({ ...messageLimits });
+  const implementation: UntypedServiceImplementation = {
+    Follow: (stream: ServerWritableStream<unknown, unknown>) => {
+      settle(follow(stream, parts.hub), stream, parts.log);
+    },
+    Release: (stream: ServerDuplexStream<unknown, unknown>) => {
+      settle(release(stream, parts.releaser), stream, parts.log);
+    },
+  };
+  server.addService(AuthorityStub.service, implementation);
+  return await bindServer(server, address, serverCredentials(identity));
+}
+
+async function follow(
+  stream: ServerWritableStream<unknown, unknown>,
+  hub: FollowHub,
+): Promise<void> {
+  requirePeer(stream, (name) => name === roleName("gateway") || PROVINCE.test(name));
+  await hub.follow(stream);
+}
+
+async function release(
+  stream: ServerDuplexStream<unknown, unknown>,
+  releaser: Releaser,
+): Promise<void> {
+  requirePeer(stream, (name) => name === roleName("gateway"));
+  const messages = stream[Symbol.asyncIterator]() as AsyncIterator<unknown>;
+  const next = async (): Promise<ReleaseRequest> => {
+    const { value, done } = await messages.next();
+    if (done === true) throw new WjfError("request-malformed", "the stream ended early");
+    return parseWith(ReleaseRequest, value, "request-malformed", "message");
+  };
+  const first = await next();
+  if (first.step !== "commit") throw new WjfError("request-malformed", "first comes the commit");
+  const outcomes = await releaser.release(first.commit, async () => {
+    stream.write({ challenge: {} });
+    const second = await next();
+    if (second.step !== "reveal") throw new WjfError("request-malformed", "then the reveal");
+    return second.reveal.ciphertexts;
+  });
+  stream.write({ outcomes: { outcomes } });
+  stream.end();
+}
+
+function settle(
+  work: Promise<void>,
+  stream: { emit(event: "error", error: unknown): unknown },
+  log: Logger,
+): void {
+  work.catch((error: unknown) => {
+    log.warn({ err: error, refusal: error instanceof WjfError ? error.code : "internal" });
+    stream.emit("error", toServiceError(error));
+  });
+}

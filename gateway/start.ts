@@ -1,0 +1,71 @@
+// Wires the gateway: federation view, province connections, coalescer, HTTP API.
+import { join } from "node:path";
+import { loadCatalogue } from "../catalogue/index.ts";
+import { systemClock } from "../core/clock.ts";
+import { partyFolder, type Settings } from "../core/config.ts";
+import { WjfError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import { VERSION } from "../core/version.ts";
+import { type HeScheme, SealScheme } from "../crypto/index.ts";
+import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
+import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { createGateway } from "./app.ts";
+import { Coalescer } from "./coalescer.ts";
+import { fanOut } from "./fan-out.ts";
+import { ProvincePool } from "./province-pool.ts";
+import { readGatewayKey } from "./secrets.ts";
+
+export interface RunningGateway extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** @throws WjfError `secret-missing`, `config-invalid`, `port-in-use`. */
+export async function startGateway(
+  settings: Settings,
+  log: Logger,
+  createScheme: () => Promise<HeScheme> = () => SealScheme.create(),
+): Promise<RunningGateway> {
+  await using resources = new AsyncDisposableStack();
+  const secrets = join(partyFolder(settings.home, "gateway"), "secrets");
+  const identity = readTlsIdentity(secrets);
+  const signingKey = readGatewayKey(secrets);
+  const view = new FederationView(readTrustAnchor(join(secrets, "trust.jwk")), systemClock);
+  const scheme = resources.use(await createScheme());
+  const provinces = resources.use(new ProvincePool(identity));
+  const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
+  const stop = new AbortController();
+  const following = followFederation(authority, view, log, stop.signal);
+  resources.defer(async () => {
+    stop.abort();
+    await following;
+  });
+  const { fanOutTimeoutMs: timeoutMs, minimumRoster } = settings;
+  const parts = { scheme, view, provinces, authority, signingKey, log, timeoutMs, minimumRoster };
+  const app = await createGateway({
+    view,
+    provinces,
+    log,
+    coalescer: new Coalescer((group) => fanOut(group, parts)),
+    catalogue: loadCatalogue(),
+    clock: systemClock,
+    version: VERSION,
+  });
+  resources.defer(() => app.close());
+  const url = await listen(app, settings);
+  const owned = resources.move();
+  return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+interface Listener {
+  listen(options: { host: string; port: number }): Promise<string>;
+}
+
+/** @throws WjfError `port-in-use`. */
+async function listen(app: Listener, { bind, gatewayPort }: Settings): Promise<string> {
+  try {
+    return await app.listen({ host: bind, port: gatewayPort });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
+    throw new WjfError("port-in-use", `${bind}:${gatewayPort} (WJF_GATEWAY_PORT)`, { cause });
+  }
+}

@@ -1,0 +1,61 @@
+// Wires one province node: keys, feature store, federation view, gRPC service.
+import { join } from "node:path";
+import { loadCatalogue } from "../catalogue/index.ts";
+import { systemClock } from "../core/clock.ts";
+import { nodePort, type Settings } from "../core/config.ts";
+import type { ProvinceCode } from "../core/ids.ts";
+import type { Logger } from "../core/log.ts";
+import { SealScheme } from "../crypto/index.ts";
+import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
+import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { FanOutAnswerer } from "./answer.ts";
+import { FeatureStore } from "./feature-store.ts";
+import { readNodeSecrets } from "./secrets.ts";
+import { serveNode } from "./server.ts";
+
+export interface RunningNode extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * @param folder the province's own: `secrets/`, `store.db`.
+ * @throws WjfError `secret-missing`, `config-invalid`, `port-in-use`, `data-invalid`.
+ */
+export async function startProvinceNode(
+  province: ProvinceCode,
+  folder: string,
+  settings: Settings,
+  log: Logger,
+): Promise<RunningNode> {
+  await using resources = new AsyncDisposableStack();
+  const secretsFolder = join(folder, "secrets");
+  const secrets = readNodeSecrets(secretsFolder);
+  const identity = readTlsIdentity(secretsFolder);
+  const catalogue = loadCatalogue();
+  const store = resources.use(FeatureStore.open(join(folder, "store.db"), catalogue));
+  const scheme = resources.use(await SealScheme.create());
+  const view = new FederationView(readTrustAnchor(join(secretsFolder, "trust.jwk")), systemClock);
+  const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
+  const stop = new AbortController();
+  const following = followFederation(authority, view, log, stop.signal);
+  resources.defer(async () => {
+    stop.abort();
+    await following;
+  });
+  const answerer = resources.use(
+    new FanOutAnswerer({
+      province,
+      secrets,
+      scheme,
+      view,
+      store,
+      catalogue,
+      clock: systemClock,
+      replyQuantumMs: settings.replyQuantumMs,
+    }),
+  );
+  const address = `${settings.bind}:${nodePort(settings, province)}`;
+  const server = resources.use(await serveNode(answerer, identity, address, log));
+  const owned = resources.move();
+  return { port: server.port, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

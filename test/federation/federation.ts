@@ -1,0 +1,143 @@
+// A whole federation in one process, for tests: the real ceremony, mutual TLS, gRPC, cryptography and stores, over a
+// generated sandbox, on free ports. Consents are given by the lifecycle directly and tokens signed with the authority's
+// own key, so that a test can also make tokens that are wrong in one respect.
+import { createHash, randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadCatalogue } from "../../catalogue/index.ts";
+import { partyFolder, readSettings, type Settings } from "../../core/config.ts";
+import { PROVINCES, type Province } from "../../core/provinces.ts";
+import { readSecretFile } from "../../core/secret-file.ts";
+import { silentLogger, type Logger } from "../../core/log.ts";
+import { performCeremony } from "../../cli/ceremony.ts";
+import { startAuthority, type RunningAuthority } from "../../consent/start.ts";
+import { startGateway, type RunningGateway } from "../../gateway/index.ts";
+import { startProvinceNode } from "../../province-node/index.ts";
+import { loadProvince } from "../../province-node/load/load.ts";
+import { generateSandbox, type TruthPerson } from "../../province-node/sandbox/generate.ts";
+
+export const ASOF = "2026-11-01";
+
+export interface Federation extends AsyncDisposable {
+  readonly settings: Settings;
+  readonly provinces: readonly Province[];
+  readonly authority: RunningAuthority;
+  readonly gateway: RunningGateway;
+  readonly truth: readonly TruthPerson[];
+  /** Stops one province's node. */
+  stopNode(code: string): Promise<void>;
+}
+
+export interface FederationOptions {
+  readonly provinces?: number;
+  readonly peoplePerProvince?: number;
+  readonly log?: Logger;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export async function startFederation(options: FederationOptions = {}): Promise<Federation> {
+  await using resources = new AsyncDisposableStack();
+  const home = mkdtempSync(join(tmpdir(), "wjf-"));
+  resources.defer(() => rmSync(home, { recursive: true, force: true }));
+  const provinces = PROVINCES.slice(0, options.provinces ?? 3);
+  const log = options.log ?? silentLogger;
+  const [gateway, http, grpc, ...nodes] = await freePorts(3 + provinces.length);
+  const environment = {
+    WJF_HOME: home,
+    WJF_GATEWAY_PORT: String(gateway),
+    WJF_AUTHORITY_PORT: String(http),
+    WJF_AUTHORITY_GRPC_PORT: String(grpc),
+    ...options.environment,
+  };
+  const settings = readSettings(environment);
+  const portOf = new Map(provinces.map(({ code }, i) => [code, nodes[i] as number]));
+  await performCeremony({
+    settings,
+    provinces,
+    endpoint: ({ code }) => `127.0.0.1:${portOf.get(code)}`,
+    nowMs: Date.now(),
+  });
+  const truth = await loadSandbox(settings, provinces, options.peoplePerProvince ?? 20);
+  const authority = resources.use(await startAuthority(settings, log));
+  const running = new Map<string, AsyncDisposable>();
+  resources.defer(async () => {
+    await Promise.all([...running.values()].map((node) => node[Symbol.asyncDispose]()));
+  });
+  for (const { code } of provinces) {
+    const nodeSettings = { ...settings, nodeBasePort: (portOf.get(code) as number) - Number(code) };
+    const folder = partyFolder(home, code);
+    running.set(code, await startProvinceNode(code, folder, nodeSettings, log));
+  }
+  const gatewayService = resources.use(await startGateway(settings, log));
+  await waitReady(gatewayService.url);
+  const owned = resources.move();
+  return {
+    settings,
+    provinces,
+    authority,
+    gateway: gatewayService,
+    truth,
+    async stopNode(code) {
+      const node = running.get(code);
+      running.delete(code);
+      await node?.[Symbol.asyncDispose]();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function loadSandbox(
+  settings: Settings,
+  provinces: readonly Province[],
+  peoplePerProvince: number,
+): Promise<TruthPerson[]> {
+  const raw = join(settings.home, "sandbox");
+  const codes = provinces.map(({ code }) => code);
+  await generateSandbox({ seed: 7, peoplePerProvince, outDir: raw, asof: ASOF, provinces: codes });
+  for (const code of codes) {
+    const folder = partyFolder(settings.home, code);
+    await loadProvince({
+      rawDir: join(raw, code),
+      storePath: join(folder, "store.db"),
+      rejectsDir: join(folder, "rejects"),
+      subjectKey: readSecretFile(join(folder, "secrets", "subject.key")),
+      asof: ASOF,
+      catalogue: loadCatalogue(),
+    });
+  }
+  const lines = readFileSync(join(raw, "truth", "people.ndjson"), "utf8")
+    .trim()
+    .split("\n");
+  return lines.map((line) => JSON.parse(line) as TruthPerson);
+}
+
+/** Waits until the gateway has the epoch and the status lists; polls, because readiness is what is under test. */
+async function waitReady(url: string): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${url}/readyz`);
+    await response.body?.cancel();
+    if (response.ok) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export function sha256Base64url(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("base64url");
+}
+
+export { randomUUID };
