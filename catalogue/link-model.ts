@@ -78,9 +78,9 @@ function checkBands({ bands, good }: z.infer<typeof ModelDeclaration>, file: str
 }
 
 /** The largest score above the offset that a number's points can give. */
-export function maxScore(model: Pick<Model, "dimensions" | "divisor">): number {
+export function maxScore(model: Pick<Model, "dimensions" | "divisor" | "offset" | "max">): number {
   const sum = model.dimensions.reduce((total, d) => total + d.weight * d.max, 0);
-  return roundedRatio(sum, model.divisor);
+  return Math.max(0, Math.min(roundedRatio(sum, model.divisor), model.max - model.offset));
 }
 
 /** What a release needs to know of a model, and no more. */

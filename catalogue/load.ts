@@ -245,8 +245,16 @@ function loadTags(data: Declarations, common: CommonScope): Map<string, TagClass
 }
 
 function reasonTexts(models: ReadonlyMap<string, Model>) {
-  const reasons = [...models.values()].flatMap((model) =>
-    [...model.dimensions, ...model.authority].map(({ reason }) => reason),
-  );
-  return new Map(reasons.map(({ code, zh, en }) => [code, { zh, en }]));
+  const texts = new Map<string, { zh: string; en: string }>();
+  for (const model of models.values()) {
+    for (const { id, reason } of [...model.dimensions, ...model.authority]) {
+      const { code, zh, en } = reason;
+      const known = texts.get(code);
+      if (known !== undefined && (known.zh !== zh || known.en !== en)) {
+        invalid(`model ${model.ref}: ${id}.reason.code`, "has another text elsewhere");
+      }
+      texts.set(code, { zh, en });
+    }
+  }
+  return texts;
 }

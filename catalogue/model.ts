@@ -104,7 +104,7 @@ export const ModelDeclaration = z.strictObject({
   bands: z
     .array(
       z.strictObject({
-        id: z.string().min(1).max(8),
+        id: z.string().min(1).max(16),
         from: z.int(),
         zh: z.string(),
         en: z.string(),
