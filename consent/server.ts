@@ -82,7 +82,8 @@ function settle(
   log: Logger,
 ): void {
   work.catch((error: unknown) => {
-    log.warn({ err: error, refusal: error instanceof WjfError ? error.code : "internal" });
+    const refusal = error instanceof WjfError ? error.code : "internal";
+    log.warn({ err: error, refusal }, "a call was refused");
     stream.emit("error", toServiceError(error));
   });
 }

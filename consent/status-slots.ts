@@ -106,7 +106,9 @@ export class StatusIssuer {
       .select(["status_index", "state", "expires_at"])
       .where("status_list", "=", list)
       .execute();
-    const bits = blankList();
+    // A slot that no consent holds is valid: a consent given a moment ago works before the next list arrives. A token
+    // always names a slot that was handed out, and the authority looks at its own live state before it releases.
+    const bits = StatusList.ofSize(LIST_SIZE);
     for (const row of rows) {
       const over = row.expires_at <= builtAt;
       bits.set(row.status_index as number, over ? STATUS.revoked : statusOf(row.state));
@@ -119,13 +121,6 @@ export class StatusIssuer {
     });
     return { uri, token, builtAt };
   }
-}
-
-/** A slot that no consent holds says "revoked". */
-function blankList(): StatusList {
-  const list = StatusList.ofSize(LIST_SIZE);
-  for (let index = 0; index < LIST_SIZE; index++) list.set(index, STATUS.revoked);
-  return list;
 }
 
 function statusOf(state: string): Status {

@@ -46,7 +46,7 @@ export interface LogOptions {
 
 export function createLogger(options: LogOptions): Logger {
   const settings = {
-    name: options.service,
+    base: { service: options.service, pid: process.pid },
     level: options.level ?? process.env["WJF_LOG_LEVEL"] ?? "info",
     redact: { paths: CENSORED, censor: "[redacted]" },
     serializers: { err: serialiseError, error: serialiseError },

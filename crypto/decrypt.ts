@@ -3,7 +3,7 @@
 import type { Ciphertext, Decryptor, Plaintext, SecretKey } from "node-seal";
 import { WjfError } from "../core/errors.ts";
 import type { HeDecryptor } from "./he-scheme.ts";
-import type { SealScheme } from "./seal-scheme.ts";
+import { plainBytes, type SealScheme } from "./seal-scheme.ts";
 
 class SealDecryptor implements HeDecryptor {
   readonly #scheme: SealScheme;
@@ -17,7 +17,7 @@ class SealDecryptor implements HeDecryptor {
     this.#scheme = scheme;
     this.#secretKey = new seal.SecretKey();
     try {
-      this.#secretKey.loadFromArray(context, secretKey);
+      this.#secretKey.loadFromArray(context, plainBytes(secretKey));
     } catch {
       this.#secretKey.delete();
       throw new WjfError("secret-missing", "the homomorphic secret key does not load");

@@ -82,7 +82,7 @@ export class SealScheme implements HeScheme {
       if (bytes[i] !== this.#prefix[i]) throw new WjfError("ciphertext-invalid", "header");
     }
     try {
-      target.loadFromArray(this.context, bytes);
+      target.loadFromArray(this.context, plainBytes(bytes));
     } catch {
       // SEAL's own text could describe the input; the code is enough.
       throw new WjfError("ciphertext-invalid", "coefficients");
@@ -115,7 +115,7 @@ class SealEncryptor implements HeEncryptor {
     this.#evaluator = evaluator;
     this.#publicKey = new seal.PublicKey();
     try {
-      this.#publicKey.loadFromArray(context, publicKey);
+      this.#publicKey.loadFromArray(context, plainBytes(publicKey));
     } catch {
       this.#publicKey.delete();
       throw new WjfError("ciphertext-invalid", "public key");
@@ -224,6 +224,11 @@ function createContext(seal: MainModule): SEALContext {
     data.totalCoeffModulusBitCount() === HE_PARAMETERS.coeffModulusBits;
   if (!accepted) throw new Error("SEAL does not accept the homomorphic parameters");
   return context;
+}
+
+/** The WASM binding takes a Uint8Array itself, not a subclass of it; this is a view, not a copy. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 interface Saveable {

@@ -45,7 +45,8 @@ export async function serveNode(
       evaluate(call).then(
         (reply) => done(null, reply),
         (error: unknown) => {
-          log.warn({ err: error, code: error instanceof WjfError ? error.code : "internal" });
+          const refusal = error instanceof WjfError ? error.code : "internal";
+          log.warn({ err: error, refusal }, "a fan-out was refused");
           done(toServiceError(error));
         },
       );

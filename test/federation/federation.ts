@@ -10,7 +10,7 @@ import { loadCatalogue } from "../../catalogue/index.ts";
 import { partyFolder, readSettings, type Settings } from "../../core/config.ts";
 import { PROVINCES, type Province } from "../../core/provinces.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
-import { silentLogger, type Logger } from "../../core/log.ts";
+import { createLogger, type Logger, silentLogger } from "../../core/log.ts";
 import { performCeremony } from "../../cli/ceremony.ts";
 import { startAuthority, type RunningAuthority } from "../../consent/start.ts";
 import { startGateway, type RunningGateway } from "../../gateway/index.ts";
@@ -42,7 +42,8 @@ export async function startFederation(options: FederationOptions = {}): Promise<
   const home = mkdtempSync(join(tmpdir(), "wjf-"));
   resources.defer(() => rmSync(home, { recursive: true, force: true }));
   const provinces = PROVINCES.slice(0, options.provinces ?? 3);
-  const log = options.log ?? silentLogger;
+  const log =
+    options.log ?? (process.env["WJF_TEST_LOG"] ? createLogger({ service: "test" }) : silentLogger);
   const [gateway, http, grpc, ...nodes] = await freePorts(3 + provinces.length);
   const environment = {
     WJF_HOME: home,
