@@ -27,3 +27,12 @@ export function parseCheckpointBody(text: string): CheckpointBody {
   if (!wellFormed) throw new WjfError("log-invalid", "checkpoint: not origin, size and root hash");
   return { origin, size: Number(size), root: hash };
 }
+
+/** Whether a text is a checkpoint and nothing more. */
+export function isWholeCheckpoint(text: string): boolean {
+  try {
+    return formatCheckpointBody(parseCheckpointBody(text)) === text;
+  } catch {
+    return false;
+  }
+}

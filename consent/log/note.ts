@@ -4,7 +4,7 @@
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { sha256 } from "../../core/canonical.ts";
 import { WjfError } from "../../core/errors.ts";
-import { parseCheckpointBody } from "./checkpoint-body.ts";
+import { isWholeCheckpoint, parseCheckpointBody } from "./checkpoint-body.ts";
 
 /** Signs notes under one key. `nowMs` is stated by the key types that carry a time. */
 export interface NoteSigner {
@@ -30,6 +30,8 @@ export interface OpenedNote {
 
 const ED25519 = 0x01;
 const ML_DSA_44 = 0x06;
+/** A timestamp and an ML-DSA-44 signature (FIPS 204 table 2). */
+const COSIGNATURE_BYTES = 8 + 2420;
 // Post-quantum signatures reach 5 kB; the specification asks for at least 16 of them.
 const NOTE_BYTES_MAX = 256 * 1024;
 const SIGNATURES_MAX = 32;
@@ -78,8 +80,15 @@ export function noteVerifier(verifierKey: string): NoteVerifier {
         keyId,
         algorithm: "ml-dsa-44",
         verify(text, signature) {
-          const message = cosignedMessage(name, signature.subarray(0, 8), text);
-          return verify(null, message, publicKey, signature.subarray(8));
+          const timestamp = signature.subarray(0, 8);
+          // What this signature does not cover (extension lines) must not be there to be believed.
+          if (signature.length !== COSIGNATURE_BYTES || !isWholeCheckpoint(text)) return false;
+          return verify(
+            null,
+            cosignedMessage(name, timestamp, text),
+            publicKey,
+            signature.subarray(8),
+          );
         },
       };
 }

@@ -64,6 +64,15 @@ export class TileTree implements Nodes {
     }));
   }
 
+  /** The not yet full tile of each level. */
+  edge(): TileData[] {
+    return edgeTilesOf(this.#size).map(({ level, index }) => ({
+      level,
+      index,
+      data: this.#tile(level, index).bytes(),
+    }));
+  }
+
   /** They are stored: full tiles are let go. */
   settle(): void {
     for (const [name, { level, index }] of this.#touched) {

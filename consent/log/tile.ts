@@ -119,10 +119,10 @@ export class HashTile {
 }
 
 /** Big-endian uint16 length, then the entry, for each. */
-export function encodeBundle(entries: readonly string[]): Buffer {
+export function encodeBundle(entries: readonly (string | Uint8Array)[]): Buffer {
   const parts: Buffer[] = [];
   for (const entry of entries) {
-    const bytes = Buffer.from(entry);
+    const bytes = Buffer.from(entry as string);
     const length = Buffer.allocUnsafe(2);
     length.writeUInt16BE(bytes.length);
     parts.push(length, bytes);
