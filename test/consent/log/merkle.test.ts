@@ -1,5 +1,5 @@
 // The Merkle tree: vectors from two independent implementations, and properties over the tiled tree.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   EMPTY_ROOT,

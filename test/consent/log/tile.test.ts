@@ -1,5 +1,5 @@
 // tlog-tiles: the specification's own examples of paths and of the tiles of a tree, and what is not a path.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   decodeBundle,
