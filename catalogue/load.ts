@@ -1,13 +1,11 @@
 // Reads the declarations under data/, links and checks them: names exist and are unique, trees fit their scope,
 // windows can be written out, sums stay below the plaintext modulus (DESIGN §4). A fault names file and field.
 // Not run per query: the result is cached per folder.
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { sha256Hex } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
-import { parseJsonWith } from "../core/parse.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { Declarations, type Entry } from "./declarations.ts";
 import { Indicator, KeyedList, timeColumn, View } from "./indicator.ts";
 import { linkModel, SubScore } from "./link-model.ts";
 import { linkProduct } from "./link-product.ts";
@@ -35,47 +33,6 @@ export function loadCatalogue(folder: string = DATA): Catalogue {
 
 function invalid(where: string, rule: string): never {
   throw new WjfError("data-invalid", `${where}: ${rule}`);
-}
-
-/** One entry of a declaration file, with its place for messages. */
-interface Entry<T> {
-  readonly value: T;
-  readonly where: string;
-}
-
-/** The files of one folder; remembers all it read, for the digest. */
-class Declarations {
-  readonly #folder: string;
-  readonly #read: string[] = [];
-
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  one<S extends z.ZodType>(file: string, schema: S): z.output<S> {
-    let text: string;
-    try {
-      text = readFileSync(join(this.#folder, file), "utf8");
-    } catch (cause) {
-      throw new WjfError("data-invalid", `${file}: cannot be read`, { cause });
-    }
-    this.#read.push(file, text);
-    return parseJsonWith(schema, text, "data-invalid", file);
-  }
-
-  all<S extends z.ZodType>(file: string, schema: S): Entry<z.output<S>>[] {
-    return this.one(file, z.array(schema)).map((value, i) => ({ value, where: `${file}: ${i}` }));
-  }
-
-  /** Every .json file of a sub-folder, by name. */
-  files(folder: string): string[] {
-    const names = readdirSync(join(this.#folder, folder)).filter((name) => name.endsWith(".json"));
-    return names.sort().map((name) => `${folder}/${name}`);
-  }
-
-  digest(): string {
-    return sha256Hex(JSON.stringify(this.#read));
-  }
 }
 
 function linkCatalogue(data: Declarations): Catalogue {
