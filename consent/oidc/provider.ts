@@ -89,7 +89,6 @@ function protocol(options: ConsentOptions): Configuration {
         throw new oidcErrors.InvalidClientAuth("exp is too far ahead");
       }
     },
-    issueRefreshToken: () => false,
     discovery: {
       // What is true beyond what the library says of itself.
       authorization_details_types_supported: [AUTHORIZATION_TYPE],
@@ -109,7 +108,7 @@ function limits(options: ConsentOptions): Configuration {
       },
       Grant: periodSeconds(LONGEST_TERM),
       IdToken: 300,
-      AccessToken: 300,
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 1,
     },
   };
 }
@@ -124,6 +123,11 @@ function features({ options, backchannel }: ProviderParts): NonNullable<Configur
       enabled: true,
       deliveryModes: ["poll"],
       validateRequestContext: (ctx, context) => backchannel.validate(ctx, context),
+      // CIBA §7.1: shown to the person, so only what cannot be mistaken for our own words.
+      validateBindingMessage: async (_ctx, message) => {
+        if (message === undefined || /^[A-Za-z0-9._+/!?#-]{1,20}$/.test(message)) return;
+        throw new oidcErrors.InvalidBindingMessage("1 to 20 letters, digits and ._+/!?#-");
+      },
       processLoginHint: (ctx, hint) => backchannel.processLoginHint(ctx, hint ?? ""),
       processLoginHintToken: async () => {
         throw new oidcErrors.InvalidRequest("login_hint_token is not supported");
