@@ -2,22 +2,26 @@
 // (crypto/subject.ts); nothing else about them goes on. All streams come in the order of msisdn and are merged.
 import type { DuckDBValue } from "@duckdb/node-api";
 import { type KeyedList, type KeyKind, normaliseKey } from "../../catalogue/index.ts";
-import type { SubjectTag } from "../../core/ids.ts";
 import { normaliseMsisdn, normaliseName, subjectTag } from "../../crypto/subject.ts";
 import {
+  aggregateStreams,
   computableLists,
   listSql,
+  NUMBERS_SQL,
   type ServingCatalogue,
   servingDigest,
-  wideSql,
+  type Slot,
 } from "./compute.ts";
+import { DerivedIndicators } from "./derived.ts";
 import type { Engine } from "./duckdb.ts";
+import { type Columns, MergeCursor } from "./merge-cursor.ts";
 import { type EncodableListRow, RecordEncoder } from "./record-codec.ts";
 import { STORE_FORMAT } from "./store-format.ts";
 import { type BuiltStore, StoreWriter } from "./store-writer.ts";
 
 const MEMO_ENTRIES = 200_000;
-const NO_ROWS: readonly EncodableListRow[] = [];
+/** Numbers whose derived indicators are computed in one go. */
+const BATCH_NUMBERS = 16_384;
 
 /** Tags of list keys. Apps, domains and words recur for everybody, so they are remembered. */
 class KeyTagger {
@@ -43,53 +47,6 @@ class KeyTagger {
   }
 }
 
-/** Rows of one list, handed out per number in step with the numbers. */
-class ListCursor {
-  readonly #kind: KeyKind;
-  readonly #tagger: KeyTagger;
-  readonly #chunks: AsyncGenerator<readonly (readonly DuckDBValue[])[]>;
-  #columns: readonly (readonly DuckDBValue[])[] = [];
-  #row = 0;
-  #done = false;
-
-  constructor(engine: Engine, list: KeyedList, tagger: KeyTagger) {
-    this.#kind = list.kind;
-    this.#tagger = tagger;
-    this.#chunks = engine.chunks(`list ${list.id}`, listSql(list));
-  }
-
-  /** Rows of numbers that the province does not have are passed over. */
-  async rowsOf(msisdn: string): Promise<readonly EncodableListRow[]> {
-    let rows: EncodableListRow[] | undefined;
-    for (;;) {
-      if (this.#row >= (this.#columns[0]?.length ?? 0) && !(await this.#advance())) break;
-      const current = String(this.#columns[0]?.[this.#row]);
-      if (current > msisdn) break;
-      if (current === msisdn) (rows ??= []).push(this.#read());
-      this.#row++;
-    }
-    return rows ?? NO_ROWS;
-  }
-
-  #read(): EncodableListRow {
-    const key = this.#tagger.key(this.#kind, this.#columns[1]?.[this.#row] ?? null);
-    return { key, columns: this.#columns.slice(2).map((column) => Number(column[this.#row])) };
-  }
-
-  async #advance(): Promise<boolean> {
-    if (this.#done) return false;
-    const next = await this.#chunks.next();
-    this.#done = next.done === true;
-    this.#columns = next.done ? [] : next.value;
-    this.#row = 0;
-    return !this.#done;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#chunks.return(undefined);
-  }
-}
-
 export interface StoreBuild {
   readonly engine: Engine;
   readonly catalogue: ServingCatalogue;
@@ -101,46 +58,107 @@ export interface StoreBuild {
   readonly onNumbers: (done: number) => void;
 }
 
+/** A number on its way into the store. */
+interface Draft {
+  readonly msisdn: string;
+  readonly cnId: DuckDBValue;
+  readonly name: DuckDBValue;
+  readonly standing: number;
+  readonly values: (number | null)[];
+  readonly lists: readonly (readonly EncodableListRow[])[];
+}
+
+/** Brings a number's values and list rows together from all the streams. */
+class Drafts {
+  readonly #blank: readonly (number | null)[];
+  readonly #aggregates: readonly (readonly [MergeCursor, readonly Slot[]])[];
+  readonly #lists: readonly (readonly [MergeCursor, KeyKind])[];
+  readonly #tagger: KeyTagger;
+
+  constructor(build: StoreBuild, lists: readonly KeyedList[], cursors: AsyncDisposableStack) {
+    const { engine, catalogue, loaded } = build;
+    const streams = aggregateStreams(catalogue, loaded);
+    const blank = catalogue.indicators.map((): number | null => null);
+    for (const { slots } of streams)
+      for (const { position, absent } of slots) blank[position] = absent;
+    this.#blank = blank;
+    this.#aggregates = streams.map(({ from, sql, slots }) => [
+      cursors.use(new MergeCursor(engine, `indicators from ${from}`, sql)),
+      slots,
+    ]);
+    this.#lists = lists.map((list) => [
+      cursors.use(new MergeCursor(engine, `list ${list.id}`, listSql(list))),
+      list.kind,
+    ]);
+    this.#tagger = new KeyTagger(build.subjectKey);
+  }
+
+  async draft(columns: Columns, row: number): Promise<Draft> {
+    const msisdn = columns[0]?.[row] as string;
+    const values = [...this.#blank];
+    for (const [cursor, slots] of this.#aggregates) {
+      await cursor.rowsOf(msisdn, (found, at) => {
+        slots.forEach(
+          ({ position }, i) => (values[position] = found[i + 1]?.[at] as number | null),
+        );
+      });
+    }
+    const lists: EncodableListRow[][] = [];
+    for (const [cursor, kind] of this.#lists) {
+      const rows: EncodableListRow[] = [];
+      await cursor.rowsOf(msisdn, (found, at) => {
+        const key = this.#tagger.key(kind, found[1]?.[at] ?? null);
+        rows.push({ key, columns: found.slice(2).map((column) => column[at] as number) });
+      });
+      lists.push(rows);
+    }
+    const [cnId = null, name = null, standing] = columns.slice(1).map((column) => column[row]);
+    return { msisdn, cnId, name, standing: Number(standing), values, lists };
+  }
+}
+
+function addRecord(
+  draft: Draft,
+  subjectKey: Buffer,
+  encoder: RecordEncoder,
+  writer: StoreWriter,
+): void {
+  const cnId = draft.cnId === null ? null : subjectTag(subjectKey, "cn-id", String(draft.cnId));
+  const name =
+    draft.name === null ? null : subjectTag(subjectKey, "name", normaliseName(String(draft.name)));
+  const tag = subjectTag(subjectKey, "msisdn", normaliseMsisdn(draft.msisdn));
+  writer.add(
+    tag,
+    cnId,
+    draft.standing,
+    encoder.encode({ cnId, name, values: draft.values, lists: draft.lists }),
+  );
+}
+
 export async function buildStore(build: StoreBuild): Promise<BuiltStore> {
   const { engine, catalogue, loaded, subjectKey } = build;
   const lists = computableLists(catalogue, loaded);
-  const tagger = new KeyTagger(subjectKey);
   await using cursors = new AsyncDisposableStack();
-  const open = lists.map((list) => cursors.use(new ListCursor(engine, list, tagger)));
+  const drafts = new Drafts(build, lists, cursors);
+  const derived = new DerivedIndicators(engine, catalogue);
+  await derived.prepare();
   using writer = new StoreWriter(build.storePath, build.spillDir);
   const encoder = new RecordEncoder();
-  const tagOf = (kind: "cn-id" | "name", value: DuckDBValue): SubjectTag | null =>
-    value === null
-      ? null
-      : subjectTag(
-          subjectKey,
-          kind,
-          kind === "name" ? normaliseName(String(value)) : String(value),
-        );
+  let batch: Draft[] = [];
   let done = 0;
-  for await (const columns of engine.chunks("records", wideSql(catalogue, loaded))) {
-    const [msisdns = [], cnIds = [], names = [], standings = [], ...values] = columns;
-    for (let row = 0; row < msisdns.length; row++) {
-      const msisdn = String(msisdns[row]);
-      const cnId = tagOf("cn-id", cnIds[row] ?? null);
-      const rows: (readonly EncodableListRow[])[] = [];
-      for (const cursor of open) rows.push(await cursor.rowsOf(msisdn));
-      const record = encoder.encode({
-        cnId,
-        name: tagOf("name", names[row] ?? null),
-        values: values.map((column) => column[row] as number | null),
-        lists: rows,
-      });
-      writer.add(
-        subjectTag(subjectKey, "msisdn", normaliseMsisdn(msisdn)),
-        cnId,
-        Number(standings[row]),
-        record,
-      );
-    }
-    done += msisdns.length;
+  const flush = async (): Promise<void> => {
+    await derived.fill(batch.map(({ values }) => values));
+    for (const draft of batch) addRecord(draft, subjectKey, encoder, writer);
+    done += batch.length;
+    batch = [];
     build.onNumbers(done);
+  };
+  for await (const columns of engine.chunks("numbers", NUMBERS_SQL)) {
+    for (let row = 0; row < (columns[0]?.length ?? 0); row++)
+      batch.push(await drafts.draft(columns, row));
+    if (batch.length >= BATCH_NUMBERS) await flush();
   }
+  await flush();
   return writer.publish({
     format: STORE_FORMAT,
     catalogue: servingDigest(catalogue),

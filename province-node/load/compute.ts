@@ -43,24 +43,25 @@ export async function createViews(engine: Engine, catalogue: ServingCatalogue): 
   }
 }
 
-/** round(sql · scale) within the bounds; null stays null, and what is not a number is unknown. */
-function storedSql({
-  sql,
-  scale,
-  min,
-  max,
-}: Pick<Indicator, "sql" | "scale" | "min" | "max">): string {
-  const natural = `CAST((${sql}) AS DOUBLE)`;
-  // least() and greatest() skip nulls, hence the CASE.
-  const bounded = `least(greatest(${natural}, ${min}), ${max})`;
-  return `CASE WHEN ${natural} IS NULL OR isnan(${natural}) THEN NULL ELSE CAST(round(${bounded} * ${scale}) AS INTEGER) END`;
+/** round(natural · scale) within the bounds; null stays null, and what is not a number is unknown. */
+export function storedSql(natural: string, { scale, min, max }: Indicator): string {
+  const inside = `CAST(round(${natural} * ${scale}) AS INTEGER)`;
+  return (
+    `CASE WHEN isnan(${natural}) THEN NULL WHEN ${natural} < ${min} THEN ${Math.round(min * scale)} ` +
+    `WHEN ${natural} > ${max} THEN ${Math.round(max * scale)} ELSE ${inside} END`
+  );
+}
+
+/** `absent` stands in for null, in relations that were loaded. */
+export function filledSql(stored: string, { absent, scale }: Indicator): string {
+  return absent === undefined ? stored : `coalesce(${stored}, ${Math.round(absent * scale)})`;
 }
 
 function aggregateName(from: string): string {
   return quoteName(`_agg_${from}`);
 }
 
-/** One statement per relation that any indicator reads. */
+/** One statement per relation that any indicator reads; each leaves a table in the order of msisdn. */
 export async function computeAggregates(
   engine: Engine,
   catalogue: ServingCatalogue,
@@ -70,68 +71,56 @@ export async function computeAggregates(
   const relations = Map.groupBy(catalogue.indicators, ({ from }) => from);
   for (const [from, indicators] of relations) {
     if (from === "derived" || !isLoaded(from, catalogue, loaded)) continue;
-    const columns = indicators.map(
-      (indicator) => `${storedSql(indicator)} AS ${quoteName(indicator.id)}`,
+    // Inside, every aggregate once; outside, its rounding and bounds.
+    const natural = indicators.map(({ sql }, i) => `CAST((${sql}) AS DOUBLE) AS _x${i}`);
+    const stored = indicators.map(
+      (each, i) => `${storedSql(`_x${i}`, each)} AS ${quoteName(each.id)}`,
     );
-    const select = `SELECT msisdn, ${columns.join(", ")} FROM ${quoteName(from)} GROUP BY msisdn`;
+    const grouped = `SELECT msisdn, ${natural.join(", ")} FROM ${quoteName(from)} GROUP BY msisdn`;
     await engine.run(
       `indicators from ${from}`,
-      `CREATE TABLE ${aggregateName(from)} AS ${select}`,
+      `CREATE TABLE ${aggregateName(from)} AS SELECT msisdn, ${stored.join(", ")} FROM (${grouped}) ORDER BY msisdn`,
       "data-invalid",
     );
     onStep(from);
   }
 }
 
-/**
- * One row per number of the province, by msisdn: msisdn, cn_id_number, name, standing (smaller is shown first among
- * a person's numbers), then every indicator's stored value in the catalogue's order.
- */
-export function wideSql(catalogue: ServingCatalogue, loaded: ReadonlySet<string>): string {
-  const relations = [...new Set(catalogue.indicators.map(({ from }) => from))].filter(
-    (from) => from !== "derived" && isLoaded(from, catalogue, loaded),
-  );
-  const direct = catalogue.indicators.filter(({ from }) => from !== "derived");
-  const stored = direct.map((indicator) => {
-    const name = quoteName(indicator.id);
-    if (!relations.includes(indicator.from)) return `CAST(NULL AS INTEGER) AS ${name}`;
-    const column = `${aggregateName(indicator.from)}.${name}`;
-    const absent = indicator.absent;
-    return absent === undefined
-      ? `${column} AS ${name}`
-      : `coalesce(${column}, ${Math.round(absent * indicator.scale)}) AS ${name}`;
-  });
-  const joins = relations.map(
-    (from) => `LEFT JOIN ${aggregateName(from)} ON ${aggregateName(from)}.msisdn = n.msisdn`,
-  );
-  // A person's own order: numbers in use first, then the oldest.
-  const standing = `row_number() OVER (PARTITION BY n.cn_id_number ORDER BY n.status <> 'active', n.activated_on, n.msisdn)`;
-  const wide =
-    `SELECT n.msisdn AS _msisdn, n.cn_id_number AS _cn, n.name AS _name, CAST(${standing} AS INTEGER) AS _standing` +
-    `${["", ...stored].join(", ")} FROM subscriber n ${joins.join(" ")}`;
-  const derived = catalogue.indicators.filter(({ from }) => from === "derived");
-  const natural = direct.map(
-    ({ id, scale }) => `${quoteName(id)} / CAST(${scale} AS DOUBLE) AS ${quoteName(id)}`,
-  );
-  const values = catalogue.indicators.map((indicator) =>
-    indicator.from === "derived" ? `d.${quoteName(indicator.id)}` : `w.${quoteName(indicator.id)}`,
-  );
-  const head = "w._msisdn, w._cn, w._name, w._standing";
-  if (derived.length === 0) {
-    return `SELECT ${[head, ...values].join(", ")} FROM (${wide}) w ORDER BY w._msisdn`;
-  }
-  const computed = derived.map((indicator) => {
-    const sql = storedSql(indicator);
-    const absent = indicator.absent;
-    const filled =
-      absent === undefined ? sql : `coalesce(${sql}, ${Math.round(absent * indicator.scale)})`;
-    return `${filled} AS ${quoteName(indicator.id)}`;
-  });
-  return (
-    `WITH w AS MATERIALIZED (${wide}), ` +
-    `d AS (SELECT ${["_msisdn", ...computed].join(", ")} FROM (SELECT ${["_msisdn", ...natural].join(", ")} FROM w)) ` +
-    `SELECT ${[head, ...values].join(", ")} FROM w JOIN d ON w._msisdn = d._msisdn ORDER BY w._msisdn`
-  );
+/** The province's numbers by msisdn: msisdn, cn_id_number, name, standing (a person's own order of numbers). */
+export const NUMBERS_SQL =
+  // Numbers in use come first, then the oldest.
+  "SELECT msisdn, cn_id_number, name, CAST(row_number() OVER (PARTITION BY cn_id_number " +
+  "ORDER BY status <> 'active', activated_on, msisdn) AS INTEGER) FROM subscriber ORDER BY msisdn";
+
+/** An indicator's place in a record, and what it is where its relation has no row for the number. */
+export interface Slot {
+  readonly position: number;
+  readonly absent: number | null;
+}
+
+/** One aggregate's rows, by msisdn: msisdn, then the stored value of each slot. */
+export interface AggregateStream {
+  readonly from: string;
+  readonly sql: string;
+  readonly slots: readonly Slot[];
+}
+
+export function aggregateStreams(
+  catalogue: ServingCatalogue,
+  loaded: ReadonlySet<string>,
+): AggregateStream[] {
+  const placed = catalogue.indicators.map((indicator, position) => ({ indicator, position }));
+  const relations = Map.groupBy(placed, ({ indicator }) => indicator.from);
+  return [...relations]
+    .filter(([from]) => from !== "derived" && isLoaded(from, catalogue, loaded))
+    .map(([from, members]) => ({
+      from,
+      sql: `SELECT * FROM ${aggregateName(from)}`,
+      slots: members.map(({ indicator: { absent, scale }, position }) => ({
+        position,
+        absent: absent === undefined ? null : Math.round(absent * scale),
+      })),
+    }));
 }
 
 /** The lists that can be computed from what was loaded; the others are absent from every record. */

@@ -2,12 +2,19 @@
 // A failed statement becomes `data-invalid` or `internal` naming the step; DuckDB's own message may quote rows, so it
 // is kept as a cause and never shown.
 import { rmSync } from "node:fs";
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import {
+  type DuckDBAppender,
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBValue,
+} from "@duckdb/node-api";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 
 export interface EngineOptions {
   /** A folder of this load's own; removed at the end. */
   readonly spillDir: string;
+  /** YYYY-MM-DD: the session variable `asof` of every connection. */
+  readonly asof: string;
   readonly threads?: number;
   readonly memoryLimit?: string;
   /** A database file; in memory without it. */
@@ -18,11 +25,17 @@ export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   readonly #spillDir: string;
+  readonly #asof: string;
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection, spillDir: string) {
+  private constructor(
+    instance: DuckDBInstance,
+    connection: DuckDBConnection,
+    { spillDir, asof }: EngineOptions,
+  ) {
     this.#instance = instance;
     this.#connection = connection;
     this.#spillDir = spillDir;
+    this.#asof = setAsof(asof);
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -33,7 +46,9 @@ export class Engine {
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
     });
-    return new Engine(instance, await instance.connect(), options.spillDir);
+    const connection = await instance.connect();
+    await connection.run(setAsof(options.asof));
+    return new Engine(instance, connection, options);
   }
 
   /** @throws WjfError `code`, naming `step`. */
@@ -58,10 +73,15 @@ export class Engine {
     }
   }
 
+  async appender(table: string): Promise<DuckDBAppender> {
+    return this.#connection.createAppender(table);
+  }
+
   /** Columns of one chunk after another; each call has a connection of its own, so that several can be read at once. */
   async *chunks(step: string, sql: string): AsyncGenerator<readonly (readonly DuckDBValue[])[]> {
     const connection = await this.#instance.connect();
     try {
+      await connection.run(this.#asof);
       const result = await connection.stream(sql);
       for (;;) {
         const chunk = await result.fetchChunk();
@@ -87,6 +107,10 @@ export class Engine {
 function kindOf(cause: unknown): string {
   const kind = /^[A-Z][A-Za-z ]{2,40} Error/.exec(cause instanceof Error ? cause.message : "");
   return kind?.[0] ?? "failed";
+}
+
+function setAsof(asof: string): string {
+  return `SET VARIABLE "asof" = DATE ${quoteText(asof)}`;
 }
 
 export function quoteText(text: string): string {

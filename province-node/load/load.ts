@@ -1,6 +1,7 @@
 // Loading a province: raw tables in, a fresh serving store out (CATALOGUE §1). Reads files, writes a store, a rejects
 // file and nothing else. The store appears whole, by rename; whatever happens before leaves the old one serving.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { RawTableName } from "../../catalogue/raw-tables.ts";
@@ -13,10 +14,10 @@ import {
   createViews,
   type ServingCatalogue,
 } from "./compute.ts";
-import { Engine, quoteText } from "./duckdb.ts";
+import { Engine } from "./duckdb.ts";
 import { type IngestedFile, ingestTable } from "./ingest.ts";
 import { type RejectSummary, Rejects } from "./rejects.ts";
-import { findSourceFiles } from "./source-files.ts";
+import { findSourceFiles, type SourceFile } from "./source-files.ts";
 import { removeAbandoned } from "./store-writer.ts";
 
 export interface LoadProgress {
@@ -52,6 +53,14 @@ export interface LoadReport {
   readonly people: number;
 }
 
+const SMALL_BYTES = 64 << 20;
+
+/** A small province is mostly statements, and a second thread only makes each of them dearer. */
+function threadsFor(files: readonly SourceFile[]): number {
+  const bytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+  return bytes < SMALL_BYTES ? 1 : availableParallelism();
+}
+
 /**
  * @throws WjfError `data-invalid` naming the file and what is wrong with it, or the declaration that does not run;
  * the old store is untouched then. Broken rows do not throw: they are rejected, counted and listed.
@@ -71,10 +80,10 @@ export async function loadProvince(options: LoadOptions): Promise<LoadReport> {
   using rejects = new Rejects(options.rejectsDir);
   using engine = await Engine.open({
     spillDir,
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    asof,
+    threads: options.threads ?? threadsFor([...files.values()].flat()),
     ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
   });
-  await engine.run("as-of day", `SET VARIABLE "asof" = DATE ${quoteText(asof)}`);
   const ingested: IngestedFile[] = [];
   const progress = options.onProgress ?? (() => {});
   for (const [table, sources] of files) {
