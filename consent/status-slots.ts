@@ -105,6 +105,7 @@ export class StatusIssuer {
       .selectFrom("consent")
       .select(["status_index", "state", "expires_at"])
       .where("status_list", "=", list)
+      .where((eb) => eb.or([eb("state", "!=", "ACTIVE"), eb("expires_at", "<=", builtAt)]))
       .execute();
     // A slot that no consent holds is valid: a consent given a moment ago works before the next list arrives. A token
     // always names a slot that was handed out, and the authority looks at its own live state before it releases.
