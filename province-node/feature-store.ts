@@ -11,7 +11,7 @@ import {
 import { WjfError } from "../core/errors.ts";
 import type { SubjectTag } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
-import { type ServingCatalogue, servingDigest } from "./load/compute.ts";
+import { type ServingCatalogue, servingDigest } from "./load/serving-catalogue.ts";
 import { RecordDecoder } from "./load/record-codec.ts";
 import { CompleteStoreMeta, storeKey, TAG_REST_BYTES } from "./load/store-format.ts";
 

@@ -3,15 +3,8 @@
 import type { DuckDBValue } from "@duckdb/node-api";
 import { type KeyedList, type KeyKind, normaliseKey } from "../../catalogue/index.ts";
 import { normaliseMsisdn, normaliseName, subjectTag } from "../../crypto/subject.ts";
-import {
-  aggregateStreams,
-  computableLists,
-  listSql,
-  NUMBERS_SQL,
-  type ServingCatalogue,
-  servingDigest,
-  type Slot,
-} from "./compute.ts";
+import { aggregateStreams, computableLists, listSql, NUMBERS_SQL, type Slot } from "./compute.ts";
+import { type ServingCatalogue, servingDigest } from "./serving-catalogue.ts";
 import { DerivedIndicators } from "./derived.ts";
 import type { Engine } from "./duckdb.ts";
 import { type Columns, MergeCursor } from "./merge-cursor.ts";

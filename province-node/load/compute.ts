@@ -1,17 +1,9 @@
 // SQL from the catalogue's declarations: views, one aggregate per relation, one wide row per number, keyed lists.
 // CATALOGUE §1, §3; semantics in catalogue/indicator.ts. It names no indicator and decides nothing about one.
-import { type Catalogue, type Indicator, type KeyedList } from "../../catalogue/index.ts";
+import type { Indicator, KeyedList } from "../../catalogue/index.ts";
 import { RAW_TABLES, RAW_TABLE_NAMES, type RawTableName } from "../../catalogue/raw-tables.ts";
-import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
 import { type Engine, quoteName, quoteText } from "./duckdb.ts";
-
-/** What loading and serving need of the catalogue. */
-export type ServingCatalogue = Pick<Catalogue, "views" | "indicators" | "lists">;
-
-/** Of the part that a store depends on: a new product or model needs no new load. */
-export function servingDigest({ views, indicators, lists }: ServingCatalogue): string {
-  return sha256Hex(canonicalJson({ format: 1, views, indicators, lists }));
-}
+import type { ServingCatalogue } from "./serving-catalogue.ts";
 
 /** The raw tables behind a relation. */
 function tablesOf(from: string, catalogue: ServingCatalogue): readonly RawTableName[] {

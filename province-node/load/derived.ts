@@ -2,7 +2,8 @@
 // have been brought together. Only the values that some derived indicator reads go back into DuckDB.
 import { DuckDBDataChunk, type DuckDBAppender, INTEGER } from "@duckdb/node-api";
 import { derivedFrom, type Indicator } from "../../catalogue/index.ts";
-import { filledSql, type ServingCatalogue, storedSql } from "./compute.ts";
+import { filledSql, storedSql } from "./compute.ts";
+import type { ServingCatalogue } from "./serving-catalogue.ts";
 import { type Engine, quoteName } from "./duckdb.ts";
 
 /** DuckDB's own vector size: the most that one chunk holds. */

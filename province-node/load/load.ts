@@ -8,12 +8,8 @@ import type { RawTableName } from "../../catalogue/raw-tables.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseWith } from "../../core/parse.ts";
 import { buildStore } from "./build-store.ts";
-import {
-  computeAggregates,
-  createMissingTables,
-  createViews,
-  type ServingCatalogue,
-} from "./compute.ts";
+import { computeAggregates, createMissingTables, createViews } from "./compute.ts";
+import type { ServingCatalogue } from "./serving-catalogue.ts";
 import { Engine } from "./duckdb.ts";
 import { type IngestedFile, ingestTable } from "./ingest.ts";
 import { type RejectSummary, Rejects } from "./rejects.ts";
