@@ -1,11 +1,11 @@
-// The authority's HTTP listener: the audit log for everybody.
-import Fastify from "fastify";
+// The authority's HTTP listener: the OpenID provider, the pages for people, status lists, and the audit log for everybody.
 import type { Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ConsentService } from "./consent-service.ts";
 import type { AuthoritySchema } from "./ledger.ts";
 import type { AuditLog } from "./log/index.ts";
 import { serveLog } from "./log/serve.ts";
+import { createConsentHttp } from "./oidc/http.ts";
 
 export interface RunningHttp extends AsyncDisposable {
   readonly url: string;
@@ -13,11 +13,11 @@ export interface RunningHttp extends AsyncDisposable {
 
 /** @throws WjfError `port-in-use`. */
 export async function serveAuthorityHttp(
-  _service: ConsentService,
+  service: ConsentService,
   log: AuditLog<AuthoritySchema>,
   settings: Settings,
 ): Promise<RunningHttp> {
-  const app = Fastify();
+  const app = await createConsentHttp(service);
   app.get("/healthz", () => ({ status: "ok" }));
   app.get<{ Params: { "*": string } }>("/log/*", async (request, reply) => {
     const encoding = request.headers["accept-encoding"]?.toString();
