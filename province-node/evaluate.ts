@@ -66,9 +66,17 @@ function parseClaims(product: Product, claims: unknown): Opened | "unfit" {
   return parsed.success ? { claims: parsed.data } : "unfit";
 }
 
+const blanks = new WeakMap<Product["context"], PersonRecord>();
+
+/** Somebody of whom nothing is known, evaluated in place of an absent person. */
 function blankPerson({ context }: Product): PersonRecord {
-  const values = Array.from({ length: context.positions.size }, () => null);
-  return { numbers: [{ values, identity: { msisdn: "", cnId: null, name: null }, lists: {} }] };
+  let blank = blanks.get(context);
+  if (blank === undefined) {
+    const values = Array.from({ length: context.positions.size }, () => null);
+    blank = { numbers: [{ values, identity: { msisdn: "", cnId: null, name: null }, lists: {} }] };
+    blanks.set(context, blank);
+  }
+  return blank;
 }
 
 function fill(
