@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { KeyedList } from "../../catalogue/index.ts";
 import type { SubjectTag } from "../../core/ids.ts";
 import { FeatureStore } from "../../province-node/feature-store.ts";
-import { type ServingCatalogue, servingDigest } from "../../province-node/load/compute.ts";
+import { type ServingCatalogue, servingDigest } from "../../province-node/load/serving-catalogue.ts";
 import { RecordDecoder, RecordEncoder } from "../../province-node/load/record-codec.ts";
 import { SortedSpill } from "../../province-node/load/sorted-spill.ts";
 import { STORE_FORMAT } from "../../province-node/load/store-format.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Indicator, KeyedList } from "../../catalogue/index.ts";
 import { RAW_TABLES, type RawTableName } from "../../catalogue/raw-tables.ts";
-import type { ServingCatalogue } from "../../province-node/load/compute.ts";
+import type { ServingCatalogue } from "../../province-node/load/serving-catalogue.ts";
 
 export const SUBJECT_KEY = Buffer.alloc(32, 7);
 export const ASOF = "2026-06-01";
