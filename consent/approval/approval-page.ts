@@ -1,5 +1,6 @@
 // The question put to the person, and the page after the answer. Drawn from the notice (what the token's digest proves)
-// and the fixed wording; one form, a box for each sensitive class and one for the recipient, none ticked beforehand.
+// and the fixed wording; one form, a box for each sensitive class and one for the recipient, none ticked beforehand, and
+// yes and no of the same weight.
 import type { ApprovalResult, PendingApproval } from "./approvals.ts";
 import { html, type Html } from "./html.ts";
 import { renderPage } from "./layout.ts";
@@ -81,7 +82,7 @@ function decisionForm({ lang, path, pending, entered, error }: ApprovalPage, wor
       aria-invalid="${codeWrong ? "true" : "false"}"
     />
     <div class="actions">
-      <button class="primary" name="decision" value="approve">${words.approve}</button>
+      <button name="decision" value="approve">${words.approve}</button>
       <button name="decision" value="deny">${words.deny}</button>
     </div>
   </form>`;

@@ -33,7 +33,7 @@ export function signInPage(
       <input type="hidden" name="next" value="${next}" />
       ${ticket === undefined ? phoneField(words) : codeField(words, ticket)}
       <div class="actions">
-        <button class="primary">${ticket === undefined ? words.sendCode : words.signIn}</button>
+        <button>${ticket === undefined ? words.sendCode : words.signIn}</button>
       </div>
     </form>`;
   return renderPage({ lang, path, title: words.signInTitle, body });

@@ -13,18 +13,19 @@ header{display:flex;justify-content:space-between;gap:1rem;border-bottom:1px sol
 nav a{margin-inline-start:.75rem}
 a{color:var(--accent)}
 h1{font-size:1.5rem;line-height:1.3}h2{font-size:1.15rem;margin-top:1.75rem}
-dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.4rem 1rem}
-dt{font-weight:600}dd{margin:0}
+dl{display:grid;grid-template-columns:minmax(7rem,11rem) 1fr;gap:.4rem 1rem}
+dt{font-weight:600}dd{margin:0}dd ul{margin:0;padding-inline-start:1.1rem}dd li{margin:0 0 .25rem}
+@media(max-width:32rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 fieldset{border:1px solid var(--line);border-radius:.5rem;margin:1.25rem 0;padding:1rem}
 legend{font-weight:600;padding:0 .4rem}
 .choice{display:grid;grid-template-columns:1.75rem 1fr;align-items:start;margin:.75rem 0}
 .choice input{width:1.25rem;height:1.25rem;margin-top:.2rem}
 label{font-weight:600}.choice label{font-weight:400}
+form+form{margin-top:1.5rem}
 .help{margin:.2rem 0 .5rem;color:inherit;opacity:.85}
 input[type=text],input[type=tel]{font:inherit;padding:.5rem .75rem;width:100%;max-width:16rem;border:1px solid var(--line);border-radius:.375rem;background:var(--paper);color:var(--ink)}
 .actions{display:flex;flex-wrap:wrap;gap:1rem;margin-top:1.25rem}
 button{font:inherit;font-weight:600;min-height:2.75rem;padding:.5rem 1.75rem;border:2px solid var(--accent);border-radius:.375rem;background:var(--paper);color:var(--accent);cursor:pointer}
-button.primary{background:var(--accent);color:var(--paper)}
 button.plain{border-width:1px;min-height:2.25rem;padding:.25rem 1rem;font-weight:400}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .alert{border:2px solid var(--bad);border-radius:.5rem;padding:.75rem 1rem}.alert strong{color:var(--bad)}

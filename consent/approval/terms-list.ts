@@ -1,16 +1,11 @@
 // The terms of a consent in the person's words, the same on the approval page and in the list of consents.
-import type { Period } from "../consent-claims.ts";
 import { html, type Html } from "./html.ts";
 import { type NoticeBody, sensitiveClasses } from "./notice.ts";
-import type { Lang, Wording } from "./wording.ts";
+import { type Lang, periodText, type Wording } from "./wording.ts";
 
 /** The Chinese or the English of something that has both. */
 export function inLang(lang: Lang, both: { readonly zh: string; readonly en: string }): string {
   return lang === "en" ? both.en : both.zh;
-}
-
-function period({ unit, value }: Period, words: Wording): string {
-  return `${value} ${words.units[unit]}`;
 }
 
 function howOften({ terms }: NoticeBody, words: Wording): string {
@@ -52,8 +47,8 @@ export function termsList(notice: NoticeBody, lang: Lang, words: Wording): Html 
     <dt>${words.howOften}</dt>
     <dd>${howOften(notice, words)}</dd>
     <dt>${words.term}</dt>
-    <dd>${terms.term && words.termFrom(period(terms.term, words))}</dd>
+    <dd>${terms.term && words.termFrom(periodText(terms.term, lang))}</dd>
     <dt>${words.retention}</dt>
-    <dd>${period(terms.retention, words)}</dd>
+    <dd>${periodText(terms.retention, lang)}</dd>
   </dl>`;
 }

@@ -1,5 +1,7 @@
 // Every sentence a person reads, in Chinese and English, side by side so that neither falls behind the other. What a
 // sentence means for consent is versioned with the notice (NOTICE_VERSION): change both together.
+import type { Period } from "../consent-claims.ts";
+
 export const LANGS = ["zh-CN", "en"] as const;
 export type Lang = (typeof LANGS)[number];
 
@@ -22,7 +24,6 @@ const zh = {
   term: "授权有效期",
   termFrom: (period: string) => `自您同意起 ${period}`,
   retention: "对方可保存结果",
-  units: { HOUR: "小时", DAY: "天", WEEK: "周", MONTH: "个月", YEAR: "年" },
   unitNames: { HOUR: "小时", DAY: "天", WEEK: "周", MONTH: "月", YEAR: "年" },
   rawStays: "您的原始数据始终留在运营商的省级系统内，不会交给对方。结果由各省加密计算后汇总得出。",
   rights: "您可以拒绝，这不影响您使用电信服务。同意之后，您可以随时在“我的授权”中暂停或撤回。",
@@ -108,7 +109,6 @@ const en: Wording = {
   term: "Valid for",
   termFrom: (period) => `${period} from your agreement`,
   retention: "They may keep the result for",
-  units: { HOUR: "hour(s)", DAY: "day(s)", WEEK: "week(s)", MONTH: "month(s)", YEAR: "year(s)" },
   unitNames: { HOUR: "hour", DAY: "day", WEEK: "week", MONTH: "month", YEAR: "year" },
   rawStays:
     "Your raw data never leaves your carrier's provincial systems and is not given to them. The result is computed by the provinces and combined under encryption.",
@@ -178,6 +178,14 @@ export type PageError = keyof Wording["errors"];
 
 export function wording(lang: Lang): Wording {
   return lang === "en" ? en : zh;
+}
+
+/** "30 days", "30天": the platform knows how each language counts. */
+export function periodText({ unit, value }: Period, lang: Lang): string {
+  const name = unit.toLowerCase();
+  return new Intl.NumberFormat(lang, { style: "unit", unit: name, unitDisplay: "long" }).format(
+    value,
+  );
 }
 
 /** `?lang=` first, then the browser's first preference that we have, else Chinese (RFC 9110 §12.5.4). */
