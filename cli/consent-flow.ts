@@ -118,14 +118,17 @@ async function postWithProof(
   );
 }
 
-/** The newest message to this phone in the sandbox's outbox. @throws WjfError `data-invalid` when there is none. */
-export async function latestMessage(outboxPath: string, to: string): Promise<OutboxMessage> {
+/**
+ * The newest message in the sandbox's outbox, to this phone or to any.
+ * @throws WjfError `data-invalid` when there is none.
+ */
+export async function latestMessage(outboxPath: string, to?: string): Promise<OutboxMessage> {
   const lines = (await readFile(outboxPath, "utf8").catch(() => "")).split("\n").filter(Boolean);
   const messages = lines.map((line) =>
     parseJsonWith(OutboxMessage, line, "data-invalid", "outbox"),
   );
-  const latest = messages.findLast((message) => message.to === to);
-  if (latest === undefined) throw new WjfError("data-invalid", "outbox: no message to this phone");
+  const latest = messages.findLast((message) => to === undefined || message.to === to);
+  if (latest === undefined) throw new WjfError("data-invalid", "outbox: no message");
   return latest;
 }
 

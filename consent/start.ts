@@ -3,22 +3,22 @@ import { join } from "node:path";
 import { loadCatalogue } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
-import { openDatabase } from "../core/database.ts";
 import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { type HeDecryptor, type HeScheme, SealScheme } from "../crypto/index.ts";
 import { readTlsIdentity } from "../proto/index.ts";
 import { AtRest } from "./at-rest.ts";
 import { ConsentService } from "./consent-service.ts";
+import { openAuthorityDatabase } from "./database.ts";
 import { EpochKeeper, type Federation, readFederation } from "./epochs.ts";
 import { FollowHub } from "./follow-hub.ts";
 import { serveAuthorityHttp } from "./http.ts";
-import { type AuthoritySchema, ConsentLedger, consentTables } from "./ledger.ts";
-import { AuditLog, logMigrations, noteSigner } from "./log/index.ts";
+import { ConsentLedger, consentTables } from "./ledger.ts";
+import { AuditLog, noteSigner } from "./log/index.ts";
 import { publicTokenKeys } from "./oidc/signing-keys.ts";
 import { productNotices } from "./product-notice.ts";
-import { openSealDecryptor, Releaser, releaseMigrations } from "./release/index.ts";
-import { consentMigrations } from "./schema.ts";
+import { openSealDecryptor, Releaser } from "./release/index.ts";
+import { sandboxDirectory } from "./sandbox-directory.ts";
 import { type AuthoritySecrets, readAuthoritySecrets } from "./secrets.ts";
 import { serveAuthority } from "./server.ts";
 import { sandboxSms } from "./sms.ts";
@@ -56,7 +56,7 @@ export async function startAuthority(
   const secrets = readAuthoritySecrets(join(folder, "secrets"));
   const federation = readFederation(join(folder, "federation.json"));
   const scheme = resources.use(await createScheme());
-  const { db, ledger } = await openLedger(settings, folder, secrets, resources);
+  const { db, ledger } = await openLedger(settings, secrets, resources);
   const service = createConsentService({ settings, folder, secrets, federation, ledger, db, log });
   const epochs = await EpochKeeper.open({
     folder: join(folder, "epochs"),
@@ -108,13 +108,10 @@ export async function startAuthority(
 
 async function openLedger(
   settings: Settings,
-  folder: string,
   secrets: AuthoritySecrets,
   resources: AsyncDisposableStack,
 ) {
-  const url = settings.databaseUrl ?? `sqlite:${join(folder, "authority.db")}`;
-  const migrations = [...logMigrations, ...consentMigrations, ...releaseMigrations];
-  const db = await openDatabase<AuthoritySchema>(url, migrations);
+  const db = await openAuthorityDatabase(settings);
   resources.defer(() => db.destroy());
   const origin = logOrigin(settings);
   const log = resources.use(
@@ -169,6 +166,15 @@ function createConsentService(parts: ServiceParts): ConsentService {
       join(parts.folder, "outbox.ndjson"),
       settings.production ? { WJF_ENV: "production" } : {},
     ),
+    ...(settings.production
+      ? {}
+      : {
+          directory: sandboxDirectory(
+            join(parts.folder, "sandbox-directory.json"),
+            secrets.subjectKey,
+            false,
+          ),
+        }),
     products: productNotices(loadCatalogue()),
     ...(settings.production ? {} : { pollIntervalSeconds: 1 }),
   });

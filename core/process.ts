@@ -1,6 +1,5 @@
 // How every service process lives and dies: it starts, says that it is ready, and on SIGINT, SIGTERM or the end of the
 // process that started it lets go of everything in order. A second signal ends it at once.
-import { once } from "node:events";
 import { WjfError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
@@ -16,26 +15,46 @@ export async function runService(
   start: () => Promise<AsyncDisposable>,
   log: Logger,
 ): Promise<void> {
+  // Listening from the first moment: who started this process may be gone before it is ready.
+  using stop = stopSignal();
   try {
     await using _service = await start();
-    log.info({ pid: process.pid }, "ready");
-    process.send?.({ ready: true } satisfies ReadyMessage);
-    await stopRequested();
+    if (!stop.signal.aborted) {
+      log.info("ready");
+      process.send?.({ ready: true } satisfies ReadyMessage);
+    }
+    await stop.requested;
     process.once("SIGINT", () => process.exit(130));
     log.info("stopping");
   } catch (error) {
     log.fatal({ err: error }, "could not start");
-    const next = error instanceof WjfError ? `${error.message}\n` : "";
-    process.stderr.write(next);
+    if (error instanceof WjfError) process.stderr.write(`${error.message}\n`);
     process.exitCode = error instanceof WjfError ? EX_CONFIG : 1;
   }
   if (process.connected) process.disconnect?.();
 }
 
-/** Resolves on the first SIGINT or SIGTERM, or when the parent's channel closes. */
-export async function stopRequested(): Promise<void> {
+export interface StopSignal extends Disposable {
+  /** Aborts on the first SIGINT or SIGTERM, or when the parent's channel closes. */
+  readonly signal: AbortSignal;
+  /** Resolves at the same time. */
+  readonly requested: Promise<void>;
+}
+
+export function stopSignal(): StopSignal {
   const abort = new AbortController();
-  const events = ["SIGINT", "SIGTERM", "disconnect"];
-  await Promise.race(events.map((event) => once(process, event, { signal: abort.signal })));
-  abort.abort();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const request = (): void => {
+    abort.abort();
+    resolve();
+  };
+  const events = ["SIGINT", "SIGTERM", "disconnect"] as const;
+  for (const event of events) process.on(event, request);
+  return {
+    signal: abort.signal,
+    requested: promise,
+    [Symbol.dispose]: () => {
+      for (const event of events) process.off(event, request);
+    },
+  };
 }

@@ -1,0 +1,72 @@
+// The sandbox's institution: keys under WJF_HOME/institutions/demo-bank, registered with the authority on first run.
+import type { KeyObject } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { loadCatalogue } from "../catalogue/index.ts";
+import { systemClock } from "../core/clock.ts";
+import { partyFolder, type Settings } from "../core/config.ts";
+import { parseJsonWith } from "../core/parse.ts";
+import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
+import { generateP256, PrivateP256Jwk, publicP256 } from "../crypto/index.ts";
+import { addClient, findClient, readTrustAnchor, withConsentDatabase } from "../consent/index.ts";
+
+export const DEMO_CLIENT_ID = "demo-bank";
+
+export interface InstitutionKeys {
+  readonly clientId: string;
+  /** Signs client assertions and DPoP proofs. */
+  readonly signing: PrivateP256Jwk;
+  /** Opens sealed answers. */
+  readonly encryption: PrivateP256Jwk;
+  /** The authority's root key: what a roster must be signed with before claims are sealed to its group key. */
+  readonly trustAnchor: KeyObject;
+}
+
+function keyFolder(home: string, clientId: string): string {
+  return join(home, "institutions", clientId);
+}
+
+/** @throws WjfError `secret-missing`, `config-invalid`. */
+export function readInstitutionKeys(home: string, clientId = DEMO_CLIENT_ID): InstitutionKeys {
+  const read = (name: string): PrivateP256Jwk => {
+    const path = join(keyFolder(home, clientId), name);
+    const text = readSecretFile(path).toString("utf8");
+    return parseJsonWith(PrivateP256Jwk, text, "config-invalid", path);
+  };
+  return {
+    clientId,
+    signing: read("signing.jwk"),
+    encryption: read("encryption.jwk"),
+    trustAnchor: readTrustAnchor(join(keyFolder(home, clientId), "trust.jwk")),
+  };
+}
+
+export async function registerDemoInstitution(settings: Settings): Promise<void> {
+  const folder = keyFolder(settings.home, DEMO_CLIENT_ID);
+  if (!existsSync(join(folder, "signing.jwk"))) {
+    writeSecretFile(join(folder, "encryption.jwk"), JSON.stringify(generateP256("enc")));
+    const trust = readSecretFile(
+      join(partyFolder(settings.home, "gateway"), "secrets", "trust.jwk"),
+    );
+    writeSecretFile(join(folder, "trust.jwk"), trust);
+    writeSecretFile(join(folder, "signing.jwk"), JSON.stringify(generateP256("sig")));
+  }
+  const keys = readInstitutionKeys(settings.home);
+  const products = [...loadCatalogue().products.values()].map(({ ref }) => ref);
+  await withConsentDatabase(settings, async (db) => {
+    if ((await findClient(db, DEMO_CLIENT_ID)) !== undefined) return;
+    await addClient(db, systemClock, {
+      client_id: DEMO_CLIENT_ID,
+      name: "示例银行 Demo Bank",
+      contact: "privacy@demo-bank.example",
+      jwks: { keys: [registered(keys.signing, "sig"), registered(keys.encryption, "enc")] },
+      products,
+      purposes: ["dpv:CreditChecking", "dpv:FraudPreventionAndDetection"],
+    });
+  });
+}
+
+function registered(key: PrivateP256Jwk, use: "sig" | "enc") {
+  const { kty, crv, x, y, kid } = publicP256(key);
+  return { kty, crv, x, y, kid: kid ?? use, use };
+}

@@ -1,0 +1,134 @@
+// The institution's side of a question, as `wjf ask` and the demo use it: consent by CIBA, claims sealed to the group key
+// of a roster that the authority signed, the request signed with DPoP, a sealed answer opened.
+import { webcrypto } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { partyFolder, type Settings } from "../core/config.ts";
+import { type ErrorCode, isErrorCode, WjfError } from "../core/errors.ts";
+import { parseWith } from "../core/parse.ts";
+import { importPrivate, importPublic, openJson, openRoster, sealJson } from "../crypto/index.ts";
+import { QUERIES_PATH, type ResultForm } from "../consent/index.ts";
+import {
+  approveInSandbox,
+  latestMessage,
+  obtainConsent,
+  type ObtainedConsent,
+} from "./consent-flow.ts";
+import type { InstitutionKeys } from "./demo-institution.ts";
+
+export interface Subject {
+  readonly kind: "msisdn" | "cn-id";
+  readonly value: string;
+}
+
+export interface ConsentOptions {
+  readonly subject: Subject;
+  readonly products: readonly string[];
+  readonly purpose: string;
+  readonly result: ResultForm;
+  readonly maxUses: number;
+  /** The sandbox's person agrees at once; otherwise a real person has to. */
+  readonly sandboxApproves: boolean;
+}
+
+export const GatewayAnswer = z.looseObject({
+  query_id: z.string(),
+  product: z.string(),
+  answer: z.looseObject({ kind: z.string() }),
+  coverage: z.object({ answered: z.int(), of: z.int() }),
+  receipt: z.string(),
+});
+export type GatewayAnswer = z.infer<typeof GatewayAnswer>;
+
+export interface TimedAnswer {
+  readonly reply: GatewayAnswer;
+  readonly ms: number;
+}
+
+const RosterHolder = z.looseObject({ roster: z.string() });
+
+export class Institution {
+  readonly #settings: Settings;
+  readonly #keys: InstitutionKeys;
+
+  constructor(settings: Settings, keys: InstitutionKeys) {
+    this.#settings = settings;
+    this.#keys = keys;
+  }
+
+  /** @throws WjfError `consent-unknown` when the person does not agree, or nobody is known by the subject. */
+  async consent(options: ConsentOptions): Promise<ObtainedConsent> {
+    const { kty, crv, x, y, d, kid } = this.#keys.signing;
+    const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+    const jwk = { kty, crv, x, y, d };
+    const privateKey = await webcrypto.subtle.importKey("jwk", jwk, algorithm, false, ["sign"]);
+    const outbox = join(partyFolder(this.#settings.home, "authority"), "outbox.ndjson");
+    const approve = async (): Promise<void> => approveInSandbox(await latestMessage(outbox));
+    return await obtainConsent({
+      issuer: this.#settings.authorityUrl,
+      clientId: this.#keys.clientId,
+      clientKey: { kid: kid ?? "", privateKey },
+      loginHint: loginHint(options.subject),
+      purpose: options.purpose,
+      products: options.products,
+      limits: {
+        fetch: "ONETIME",
+        max_uses: options.maxUses,
+        result: options.result,
+        retention: { unit: "DAY", value: 30 },
+      },
+      ...(options.sandboxApproves ? { approve } : {}),
+    });
+  }
+
+  /** Seals claims to the provinces' group key, once the roster's signature has been verified. */
+  async sealClaims(claims: unknown): Promise<string> {
+    const response = await fetch(new URL("/v1/federation", this.#settings.gatewayUrl));
+    const holder = parseWith(RosterHolder, await response.json(), "federation-unavailable");
+    const { roster } = await openRoster(holder.roster, this.#keys.trustAnchor);
+    const header = { typ: "weijifen-claims+jwe", kid: roster.group_key.kid };
+    return await sealJson(claims, importPublic(roster.group_key), header);
+  }
+
+  /** @throws WjfError the gateway's code. */
+  async ask(
+    consent: ObtainedConsent,
+    product: string,
+    options: { readonly claims?: unknown; readonly sealed?: boolean } = {},
+  ): Promise<TimedAnswer> {
+    const sealed =
+      options.claims === undefined ? {} : { claims: await this.sealClaims(options.claims) };
+    const body = JSON.stringify({ product, ...sealed });
+    const url = new URL(QUERIES_PATH, this.#settings.gatewayUrl);
+    const accept = options.sealed === true ? "application/jose" : "application/json";
+    const startedMs = performance.now();
+    const response = await consent.post(url, body, { accept });
+    const text = await response.text();
+    const ms = performance.now() - startedMs;
+    if (!response.ok) throw refusal(text);
+    const type = response.headers.get("content-type") ?? "";
+    const value = type.startsWith("application/jose")
+      ? await openJson(text, importPrivate(this.#keys.encryption), "internal")
+      : (JSON.parse(text) as unknown);
+    return { reply: parseWith(GatewayAnswer, value, "internal", "answer"), ms };
+  }
+}
+
+function loginHint({ kind, value }: Subject): string {
+  return `${kind === "msisdn" ? "tel" : "cn-id"}:${value}`;
+}
+
+const Problem = z.looseObject({ code: z.string(), detail: z.string().optional() });
+
+function refusal(text: string): WjfError {
+  let code: ErrorCode = "internal";
+  let detail: string | undefined;
+  try {
+    const problem = Problem.parse(JSON.parse(text));
+    if (isErrorCode(problem.code)) code = problem.code;
+    detail = problem.detail;
+  } catch {
+    detail = "the gateway answered with something that is no problem document";
+  }
+  return new WjfError(code, detail);
+}
