@@ -100,8 +100,8 @@ async function poll(fixture: Fixture, authReqId: string, proof?: string): Promis
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: await assertion(fixture),
   };
-  const headers = proof === undefined ? {} : { DPoP: proof };
-  return post(`${fixture.origin}/oidc/token`, form, headers as Record<string, string>);
+  const headers: Record<string, string> = proof === undefined ? {} : { DPoP: proof };
+  return post(`${fixture.origin}/oidc/token`, form, headers);
 }
 
 test("a good request is taken, with the interval to poll at", async () => {
