@@ -3,7 +3,15 @@
 import type { DuckDBValue } from "@duckdb/node-api";
 import { type KeyedList, type KeyKind, normaliseKey } from "../../catalogue/index.ts";
 import { normaliseMsisdn, normaliseName, subjectTag } from "../../crypto/subject.ts";
-import { aggregateStreams, computableLists, listSql, NUMBERS_SQL, type Slot } from "./compute.ts";
+import {
+  aggregateStreams,
+  computableLists,
+  listSql,
+  type Delivered,
+  deliveredStreams,
+  numbersSql,
+  type Slot,
+} from "./compute.ts";
 import { type ServingCatalogue, servingDigest } from "./serving-catalogue.ts";
 import { DerivedIndicators } from "./derived.ts";
 import type { Engine } from "./duckdb.ts";
@@ -40,15 +48,18 @@ class KeyTagger {
   }
 }
 
+export type { Delivered };
+
 export interface StoreBuild {
   readonly engine: Engine;
   readonly catalogue: ServingCatalogue;
   readonly loaded: ReadonlySet<string>;
+  readonly delivered: readonly Delivered[];
   readonly storePath: string;
   readonly spillDir: string;
   readonly subjectKey: Buffer;
   readonly asof: string;
-  readonly onNumbers: (done: number) => void;
+  readonly onNumbers: (done: number, of: number) => void;
 }
 
 /** A number on its way into the store. */
@@ -75,7 +86,8 @@ class Drafts {
     for (const { slots } of streams)
       for (const { position, absent } of slots) blank[position] = absent;
     this.#blank = blank;
-    this.#aggregates = streams.map(({ from, sql, slots }) => [
+    const delivered = deliveredStreams(catalogue, build.delivered);
+    this.#aggregates = [...streams, ...delivered].map(({ from, sql, slots }) => [
       cursors.use(new MergeCursor(engine, `indicators from ${from}`, sql)),
       slots,
     ]);
@@ -91,9 +103,9 @@ class Drafts {
     const values = [...this.#blank];
     for (const [cursor, slots] of this.#aggregates) {
       await cursor.rowsOf(msisdn, (found, at) => {
-        slots.forEach(
-          ({ position }, i) => (values[position] = found[i + 1]?.[at] as number | null),
-        );
+        slots.forEach(({ position }, i) => {
+          values[position] = (found[i + 1]?.[at] as number | null) ?? values[position] ?? null;
+        });
       });
     }
     const lists: EncodableListRow[][] = [];
@@ -137,6 +149,9 @@ export async function buildStore(build: StoreBuild): Promise<BuiltStore> {
   await derived.prepare();
   using writer = new StoreWriter(build.storePath, build.spillDir);
   const encoder = new RecordEncoder();
+  const numbers = numbersSql(build.delivered);
+  const [size] = await engine.rows("numbers", `SELECT count(*) AS n FROM (${numbers})`);
+  const of = Number(size?.["n"]);
   let batch: Draft[] = [];
   let done = 0;
   const flush = async (): Promise<void> => {
@@ -144,9 +159,9 @@ export async function buildStore(build: StoreBuild): Promise<BuiltStore> {
     for (const draft of batch) addRecord(draft, subjectKey, encoder, writer);
     done += batch.length;
     batch = [];
-    build.onNumbers(done);
+    build.onNumbers(done, of);
   };
-  for await (const columns of engine.chunks("numbers", NUMBERS_SQL)) {
+  for await (const columns of engine.chunks("numbers", numbers)) {
     for (let row = 0; row < (columns[0]?.length ?? 0); row++)
       batch.push(await drafts.draft(columns, row));
     if (batch.length >= BATCH_NUMBERS) await flush();

@@ -78,11 +78,27 @@ export async function computeAggregates(
   }
 }
 
-/** The province's numbers by msisdn: msisdn, cn_id_number, name, standing (a person's own order of numbers). */
-export const NUMBERS_SQL =
-  // Numbers in use come first, then the oldest.
-  "SELECT msisdn, cn_id_number, name, CAST(row_number() OVER (PARTITION BY cn_id_number " +
-  "ORDER BY status <> 'active', activated_on, msisdn) AS INTEGER) FROM subscriber ORDER BY msisdn";
+/** Tables of indicators that the operator has computed already. */
+export interface Delivered {
+  readonly table: string;
+  readonly ids: readonly string[];
+}
+
+/**
+ * The province's numbers by msisdn: msisdn, cn_id_number, name, standing (a person's own order of numbers, those in
+ * use first, then the oldest). Numbers that only a delivered table knows are the province's too, without identity.
+ */
+export function numbersSql(delivered: readonly Delivered[]): string {
+  const own =
+    "SELECT msisdn, cn_id_number, name, CAST(row_number() OVER (PARTITION BY cn_id_number " +
+    "ORDER BY status <> 'active', activated_on, msisdn) AS INTEGER) AS standing FROM subscriber";
+  const others = delivered
+    .map(({ table }) => `SELECT msisdn FROM ${quoteName(table)}`)
+    .join(" UNION ");
+  if (others === "") return `${own} ORDER BY msisdn`;
+  const further = `SELECT msisdn, NULL, NULL, 1 FROM (${others}) WHERE msisdn NOT IN (SELECT msisdn FROM subscriber)`;
+  return `SELECT * FROM (${own} UNION ALL ${further}) ORDER BY msisdn`;
+}
 
 /** An indicator's place in a record, and what it is where its relation has no row for the number. */
 export interface Slot {
@@ -113,6 +129,24 @@ export function aggregateStreams(
         absent: absent === undefined ? null : Math.round(absent * scale),
       })),
     }));
+}
+
+/** Delivered values take the place of computed ones; where a delivered field was empty, the computed one stays. */
+export function deliveredStreams(
+  catalogue: ServingCatalogue,
+  delivered: readonly Delivered[],
+): AggregateStream[] {
+  return delivered.map(({ table, ids }) => {
+    const members = catalogue.indicators.flatMap((each, position) =>
+      ids.includes(each.id) ? [{ each, position }] : [],
+    );
+    const stored = members.map(({ each }) => storedSql(quoteName(each.id), each));
+    return {
+      from: "the delivered indicators",
+      sql: `SELECT msisdn, ${stored.join(", ")} FROM ${quoteName(table)} ORDER BY msisdn`,
+      slots: members.map(({ position }) => ({ position, absent: null })),
+    };
+  });
 }
 
 /** The lists that can be computed from what was loaded; the others are absent from every record. */

@@ -1,7 +1,6 @@
 // One DuckDB instance for one load: bounded memory, spilling beside the store, nothing fetched from the network.
 // A failed statement becomes `data-invalid` or `internal` naming the step; DuckDB's own message may quote rows, so it
 // is kept as a cause and never shown.
-import { rmSync } from "node:fs";
 import {
   type DuckDBAppender,
   type DuckDBConnection,
@@ -11,7 +10,7 @@ import {
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 
 export interface EngineOptions {
-  /** A folder of this load's own; removed at the end. */
+  /** A folder of this load's own, for what does not fit into memory. */
   readonly spillDir: string;
   /** YYYY-MM-DD: the session variable `asof` of every connection. */
   readonly asof: string;
@@ -24,17 +23,15 @@ export interface EngineOptions {
 export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
-  readonly #spillDir: string;
   readonly #asof: string;
 
   private constructor(
     instance: DuckDBInstance,
     connection: DuckDBConnection,
-    { spillDir, asof }: EngineOptions,
+    { asof }: EngineOptions,
   ) {
     this.#instance = instance;
     this.#connection = connection;
-    this.#spillDir = spillDir;
     this.#asof = setAsof(asof);
   }
 
@@ -99,7 +96,6 @@ export class Engine {
   [Symbol.dispose](): void {
     this.#connection.disconnectSync();
     this.#instance.closeSync();
-    rmSync(this.#spillDir, { recursive: true, force: true });
   }
 }
 

@@ -1,23 +1,24 @@
 // Raw files → typed DuckDB tables. Every file is read as text, typed and checked by generated SQL; what breaks a rule
 // or repeats a key is rejected with file, line, column and rule. CATALOGUE §1; nothing is dropped without a count.
-import { RAW_TABLES, type RawTableName } from "../../catalogue/raw-tables.ts";
-import type { Engine } from "./duckdb.ts";
-import { quoteName } from "./duckdb.ts";
-import { readSource, type StructuralReject } from "./read-source.ts";
+import type { RawTable } from "../../catalogue/raw-tables.ts";
+import type { StructuralReject } from "./csv-relation.ts";
+import { type Engine, quoteName } from "./duckdb.ts";
+import { readSource } from "./read-source.ts";
 import { linesOfRecords } from "./record-lines.ts";
 import type { Rejects } from "./rejects.ts";
-import { rowSql } from "./row-rules.ts";
+import { type BrokenRule, rowSql } from "./row-rules.ts";
 import type { SourceFile } from "./source-files.ts";
 
 export interface IngestedFile {
   readonly label: string;
-  readonly table: RawTableName;
+  readonly table: string;
   readonly rows: number;
   readonly rejected: number;
 }
 
 interface Staged {
   readonly file: SourceFile;
+  readonly path: string;
   /** Row ids of the staging table before this file's first row, and after its last. */
   readonly from: number;
   readonly until: number;
@@ -26,27 +27,30 @@ interface Staged {
   readonly lost: number;
 }
 
+/** A row of the staging table and what it breaks. */
+type Broken = readonly [rowId: number, BrokenRule | undefined];
+
 /** All files of one table; afterwards the typed table stands under the table's own name. */
 export async function ingestTable(
   engine: Engine,
-  table: RawTableName,
+  table: string,
+  declaration: RawTable,
   files: readonly SourceFile[],
   rejects: Rejects,
   spillDir: string,
 ): Promise<IngestedFile[]> {
-  const { select, rules } = rowSql(RAW_TABLES[table]);
-  const names = Object.keys(RAW_TABLES[table].columns);
-  const types = names.map((name) => `${quoteName(name)} ${RAW_TABLES[table].columns[name]?.type}`);
+  const { select, rules } = rowSql(declaration);
+  const types = columnTypes(declaration);
   await engine.run(table, `CREATE TABLE ${quoteName(table)} (${types.join(", ")}, _bad UTINYINT)`);
   const staged: Staged[] = [];
   let total = 0;
   for (const file of files) {
-    const { rows, structural, lost } = await readSource(engine, file, select, spillDir);
-    staged.push({ file, from: total, until: total + rows, structural, lost });
+    const { rows, ...source } = await readSource(engine, file, select, spillDir);
+    staged.push({ file, ...source, from: total, until: total + rows });
     total += rows;
   }
   await rejectBroken(engine, table, staged, rules, rejects);
-  await rejectDuplicates(engine, table, staged, rejects);
+  await rejectDuplicates(engine, table, declaration.key, staged, rejects);
   await engine.run(table, `ALTER TABLE ${quoteName(table)} DROP COLUMN _bad`);
   return staged.map(({ file, from, until, structural, lost }) => ({
     label: file.label,
@@ -56,27 +60,28 @@ export async function ingestTable(
   }));
 }
 
+export function columnTypes({ columns }: RawTable): string[] {
+  return Object.entries(columns).map(([name, { type }]) => `${quoteName(name)} ${type}`);
+}
+
 async function rejectBroken(
   engine: Engine,
-  table: RawTableName,
+  table: string,
   staged: readonly Staged[],
-  rules: readonly { column: string; rule: string }[],
+  rules: readonly BrokenRule[],
   rejects: Rejects,
 ): Promise<void> {
-  const broken = await engine.rows(
-    table,
-    `SELECT rowid AS id, _bad AS bad FROM ${quoteName(table)} WHERE _bad > 0`,
-  );
+  const sql = `SELECT CAST(rowid AS DOUBLE), _bad FROM ${quoteName(table)} WHERE _bad > 0`;
+  const broken: Broken[] = [];
+  for await (const [ids = [], bad = []] of engine.chunks(table, sql)) {
+    ids.forEach((id, i) => broken.push([Number(id), rules[Number(bad[i]) - 1]]));
+  }
   if (broken.length > 0) await engine.run(table, `DELETE FROM ${quoteName(table)} WHERE _bad > 0`);
   for (const source of staged) {
-    const own = broken.filter(({ id }) => Number(id) >= source.from && Number(id) < source.until);
-    await report(
-      source,
-      own.map(({ id, bad }) => [Number(id), rules[Number(bad) - 1]]),
-      rejects,
-    );
-    for (const [line, { column, rule }] of source.structural)
+    await report(source, broken, rejects);
+    for (const [line, { column, rule }] of source.structural) {
       rejects.add(source.file, line, column, rule);
+    }
     if (source.lost > 0) {
       rejects.add(
         source.file,
@@ -91,12 +96,12 @@ async function rejectBroken(
 
 async function rejectDuplicates(
   engine: Engine,
-  table: RawTableName,
+  table: string,
+  key: readonly string[],
   staged: readonly Staged[],
   rejects: Rejects,
 ): Promise<void> {
   const name = quoteName(table);
-  const key = RAW_TABLES[table].key;
   const columns = key.map(quoteName).join(", ");
   // Cheap first: a hash per row. Only when two are equal are the rows themselves compared.
   const [sizes] = await engine.rows(
@@ -104,34 +109,29 @@ async function rejectDuplicates(
     `SELECT count(*) AS n, count(DISTINCT hash(${columns})) AS d FROM ${name}`,
   );
   if (!sizes || sizes["n"] === sizes["d"]) return;
-  const ranked = `SELECT rowid AS id, row_number() OVER (PARTITION BY ${columns} ORDER BY rowid) AS nth FROM ${name}`;
-  const repeated = await engine.rows(table, `SELECT id FROM (${ranked}) WHERE nth > 1 ORDER BY id`);
-  if (repeated.length === 0) return;
+  const ranked = `SELECT CAST(rowid AS DOUBLE) AS id, row_number() OVER (PARTITION BY ${columns} ORDER BY rowid) AS nth FROM ${name}`;
   const rule = { column: key.join("+"), rule: "the key appears before (the first row is kept)" };
+  const repeated: Broken[] = [];
+  const sql = `SELECT id FROM (${ranked}) WHERE nth > 1 ORDER BY id`;
+  for await (const [ids = []] of engine.chunks(table, sql)) {
+    for (const id of ids) repeated.push([Number(id), rule]);
+  }
+  if (repeated.length === 0) return;
   await engine.run(
     table,
-    `DELETE FROM ${name} WHERE rowid IN (SELECT id FROM (${ranked}) WHERE nth > 1)`,
+    `DELETE FROM ${name} WHERE CAST(rowid AS DOUBLE) IN (SELECT id FROM (${ranked}) WHERE nth > 1)`,
   );
-  for (const source of staged) {
-    const own = repeated.filter(({ id }) => Number(id) >= source.from && Number(id) < source.until);
-    await report(
-      source,
-      own.map(({ id }) => [Number(id), rule]),
-      rejects,
-    );
-  }
+  for (const source of staged) await report(source, repeated, rejects);
 }
 
-async function report(
-  source: Staged,
-  broken: readonly (readonly [number, { column: string; rule: string } | undefined])[],
-  rejects: Rejects,
-): Promise<void> {
+/** Those of the broken rows that came from this file, each with its line there. */
+async function report(source: Staged, all: readonly Broken[], rejects: Rejects): Promise<void> {
+  const broken = all.filter(([id]) => id >= source.from && id < source.until);
   if (broken.length === 0) return;
   const records = broken.map(([id]) => id - source.from);
   const lines =
     source.file.format === "csv"
-      ? await linesOfRecords(source.file.path, records, source.structural)
+      ? await linesOfRecords(source.path, records, source.structural)
       : new Map(records.map((record) => [record, record + 1]));
   for (const [id, broke] of broken) {
     if (broke) rejects.add(source.file, lines.get(id - source.from) ?? 0, broke.column, broke.rule);

@@ -1,60 +1,158 @@
-// Loading a province: raw tables in, a fresh serving store out (CATALOGUE §1). Reads files, writes a store, a rejects
-// file and nothing else. The store appears whole, by rename; whatever happens before leaves the old one serving.
+// Loading a province: raw tables in, a fresh serving store out (CATALOGUE §1). Reads the source, writes a store, a
+// rejects file and, where asked to, a history and a quality report. The store appears whole, by rename; whatever
+// happens before leaves the old one serving.
 import { mkdirSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
-import type { RawTableName } from "../../catalogue/raw-tables.ts";
+import { RAW_TABLES, type RawTableName } from "../../catalogue/raw-tables.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseWith } from "../../core/parse.ts";
-import { buildStore } from "./build-store.ts";
+import { buildStore, type Delivered } from "./build-store.ts";
 import { computeAggregates, createMissingTables, createViews } from "./compute.ts";
-import type { ServingCatalogue } from "./serving-catalogue.ts";
 import { Engine } from "./duckdb.ts";
+import { mergeHistory } from "./history.ts";
 import { type IngestedFile, ingestTable } from "./ingest.ts";
+import { type Mapping, NO_MAPPING, readMapping } from "./mapping.ts";
+import { copyFromPostgres, isPostgres } from "./postgres-source.ts";
 import { type RejectSummary, Rejects } from "./rejects.ts";
-import { findSourceFiles, type SourceFile } from "./source-files.ts";
-import { removeAbandoned } from "./store-writer.ts";
+import { findDeliveredFiles, findSourceFiles, type SourceFile } from "./source-files.ts";
+import type { ServingCatalogue } from "./serving-catalogue.ts";
+import { SpillFolder } from "./spill-folder.ts";
+import { type BuiltStore, removeAbandoned } from "./store-writer.ts";
 
 export interface LoadProgress {
   readonly phase: "read" | "compute" | "build";
   /** The table or relation at work. */
   readonly what: string;
+  /** Bytes of source read, steps computed, numbers written. */
   readonly done: number;
   readonly of: number;
 }
 
 export interface LoadOptions {
+  /** A folder of raw files, or a `postgres://` address. */
   readonly rawDir: string;
   readonly storePath: string;
   readonly rejectsDir: string;
   readonly subjectKey: Buffer;
-  /** YYYY-MM-DD, the day that windows end on. */
+  /** YYYY-MM-DD; windows end with the day before it. */
   readonly asof: string;
   readonly catalogue: ServingCatalogue;
+  /** Path of a mapping file. */
+  readonly mapping?: string;
+  /** A DuckDB file that keeps the raw rows, so that a delivery may hold only what is new. */
+  readonly historyPath?: string;
   readonly threads?: number;
   readonly memoryLimit?: string;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
-export interface LoadReport {
+export interface LoadReport extends BuiltStore {
   readonly asof: string;
   readonly files: readonly IngestedFile[];
+  /** Raw tables that the values were computed from. */
   readonly tables: readonly RawTableName[];
   readonly rawRows: number;
   readonly rejected: number;
   readonly rejectedByRule: readonly RejectSummary[];
   readonly rejectsPath: string;
-  readonly numbers: number;
-  readonly people: number;
 }
 
 const SMALL_BYTES = 64 << 20;
 
 /** A small province is mostly statements, and a second thread only makes each of them dearer. */
-function threadsFor(files: readonly SourceFile[]): number {
-  const bytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+function threadsFor(bytes: number): number {
   return bytes < SMALL_BYTES ? 1 : availableParallelism();
+}
+
+interface Source {
+  readonly tables: ReadonlyMap<string, readonly SourceFile[]>;
+  readonly bytes: number;
+}
+
+async function findSource(
+  options: LoadOptions,
+  mapping: Mapping,
+  spillDir: string,
+): Promise<Source> {
+  let folder = options.rawDir;
+  if (isPostgres(folder)) {
+    const copied = join(spillDir, "postgres");
+    await copyFromPostgres(folder, mapping, copied);
+    folder = copied;
+  }
+  const files = [
+    ...findSourceFiles(folder, mapping),
+    ...mapping.indicators.flatMap((each, i) => findDeliveredFiles(folder, each, `_delivered_${i}`)),
+  ];
+  const bytes = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+  return { tables: Map.groupBy(files, ({ table }) => table), bytes };
+}
+
+async function ingestAll(
+  engine: Engine,
+  source: Source,
+  rejects: Rejects,
+  spillDir: string,
+  progress: (progress: LoadProgress) => void,
+): Promise<IngestedFile[]> {
+  const ingested: IngestedFile[] = [];
+  let done = 0;
+  for (const [table, files] of source.tables) {
+    progress({ phase: "read", what: table, done, of: source.bytes });
+    const declaration = files[0]?.declaration;
+    if (!declaration) continue;
+    ingested.push(...(await ingestTable(engine, table, declaration, files, rejects, spillDir)));
+    done += files.reduce((sum, { path }) => sum + statSync(path).size, 0);
+  }
+  progress({ phase: "read", what: "all", done, of: source.bytes });
+  return ingested;
+}
+
+/** Raw tables with rows to compute from: this delivery's, and with a history all that it has kept. */
+async function tablesToUse(
+  engine: Engine,
+  options: LoadOptions,
+  source: Source,
+): Promise<Set<string>> {
+  const delivered = [...source.tables.keys()].filter((name): name is RawTableName =>
+    Object.hasOwn(RAW_TABLES, name),
+  );
+  const loaded =
+    options.historyPath === undefined
+      ? new Set<string>(delivered)
+      : await mergeHistory(engine, options.historyPath, delivered);
+  if (!loaded.has("subscriber") && source.tables.size === delivered.length) {
+    throw new WjfError(
+      "data-invalid",
+      "subscriber: the table is missing, and it says whose data this is",
+    );
+  }
+  return loaded;
+}
+
+async function computeAll(
+  engine: Engine,
+  catalogue: ServingCatalogue,
+  loaded: ReadonlySet<string>,
+  progress: (progress: LoadProgress) => void,
+): Promise<void> {
+  await createMissingTables(engine, loaded);
+  await createViews(engine, catalogue);
+  const of = new Set(catalogue.indicators.map(({ from }) => from)).size;
+  let done = 0;
+  await computeAggregates(engine, catalogue, loaded, (what) =>
+    progress({ phase: "compute", what, done: ++done, of }),
+  );
+}
+
+/** Tables of indicators that came computed, with the ids of their columns. */
+function deliveredOf(mapping: Mapping): Delivered[] {
+  return mapping.indicators.map(({ values }, i) => ({
+    table: `_delivered_${i}`,
+    ids: Object.keys(values),
+  }));
 }
 
 /**
@@ -62,57 +160,43 @@ function threadsFor(files: readonly SourceFile[]): number {
  * the old store is untouched then. Broken rows do not throw: they are rejected, counted and listed.
  */
 export async function loadProvince(options: LoadOptions): Promise<LoadReport> {
+  const { catalogue, storePath, subjectKey } = options;
   const asof = parseWith(z.iso.date(), options.asof, "config-invalid", "asof");
-  const files = Map.groupBy(findSourceFiles(options.rawDir), ({ table }) => table);
-  if (!files.has("subscriber")) {
-    throw new WjfError(
-      "data-invalid",
-      "subscriber: the table is missing, and it says whose data this is",
-    );
-  }
-  mkdirSync(dirname(options.storePath), { recursive: true, mode: 0o700 });
-  removeAbandoned(options.storePath);
-  const spillDir = `${options.storePath}.spill-${process.pid}`;
+  const progress = options.onProgress ?? (() => {});
+  const mapping =
+    options.mapping === undefined ? NO_MAPPING : readMapping(options.mapping, catalogue);
+  mkdirSync(dirname(storePath), { recursive: true, mode: 0o700 });
+  removeAbandoned(storePath);
+  const spillDir = `${storePath}.spill-${process.pid}`;
+  using spill = new SpillFolder(spillDir);
+  const source = await findSource(options, mapping, spill.path);
   using rejects = new Rejects(options.rejectsDir);
   using engine = await Engine.open({
     spillDir,
     asof,
-    threads: options.threads ?? threadsFor([...files.values()].flat()),
+    threads: options.threads ?? threadsFor(source.bytes),
     ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
   });
-  const ingested: IngestedFile[] = [];
-  const progress = options.onProgress ?? (() => {});
-  for (const [table, sources] of files) {
-    progress({ phase: "read", what: table, done: ingested.length, of: files.size });
-    ingested.push(...(await ingestTable(engine, table, sources, rejects, spillDir)));
-  }
-  const loaded = new Set<string>(files.keys());
-  await createMissingTables(engine, loaded);
-  await createViews(engine, options.catalogue);
-  let step = 0;
-  const relations = new Set(options.catalogue.indicators.map(({ from }) => from)).size;
-  await computeAggregates(engine, options.catalogue, loaded, (what) =>
-    progress({ phase: "compute", what, done: ++step, of: relations }),
-  );
-  const rawRows = ingested.reduce((sum, { rows }) => sum + rows, 0);
-  const numbersIn = await engine.rows("numbers", "SELECT count(*) AS n FROM subscriber");
+  const files = await ingestAll(engine, source, rejects, spillDir, progress);
+  const loaded = await tablesToUse(engine, options, source);
+  await computeAll(engine, catalogue, loaded, progress);
   const built = await buildStore({
     engine,
-    catalogue: options.catalogue,
+    catalogue,
     loaded,
-    storePath: options.storePath,
-    spillDir: `${spillDir}/store`,
-    subjectKey: options.subjectKey,
+    delivered: deliveredOf(mapping),
+    storePath,
+    spillDir: join(spillDir, "store"),
+    subjectKey,
     asof,
-    onNumbers: (done) =>
-      progress({ phase: "build", what: "records", done, of: Number(numbersIn[0]?.["n"]) }),
+    onNumbers: (done, of) => progress({ phase: "build", what: "records", done, of }),
   });
   rejects.publish();
   return {
     asof,
-    files: ingested,
-    tables: [...files.keys()],
-    rawRows,
+    files,
+    tables: [...loaded] as RawTableName[],
+    rawRows: files.reduce((sum, { rows }) => sum + rows, 0),
     rejected: rejects.total,
     rejectedByRule: rejects.summary(),
     rejectsPath: rejects.path,

@@ -1,22 +1,14 @@
-// One raw file → rows of its staging table, as text through the row rules. A file that cannot be read at all is an
-// error that names it; a line that cannot be read is a structural reject; and what the reader returns is held against
-// an independent count of what the file holds.
-import { mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
-import { RAW_TABLES } from "../../catalogue/raw-tables.ts";
-import { copyWithLf, scanCsv } from "./csv-scan.ts";
+// One raw file → rows of its staging table, as text through the mapping and the row rules. A file that cannot be read
+// at all is an error that names it; a line that cannot be read is a structural reject.
+import { WjfError } from "../../core/errors.ts";
+import { csvRelation, type StructuralReject, takeStructuralRejects } from "./csv-relation.ts";
 import { type Engine, quoteName, quoteText } from "./duckdb.ts";
-import { readCsvHeader, requireColumns, type SourceFile } from "./source-files.ts";
-
-/** Fields of 1 MB must be read in order to be rejected. */
-const MAX_LINE_BYTES = 4 << 20;
-
-export interface StructuralReject {
-  readonly column: string;
-  readonly rule: string;
-}
+import type { ColumnSource } from "./mapping.ts";
+import type { SourceFile } from "./source-files.ts";
 
 export interface SourceRows {
+  /** What was read: the file, or its copy in UTF-8; its lines are the file's. */
+  readonly path: string;
   /** Inserted into the staging table. */
   readonly rows: number;
   /** Physical lines that are no record at all (wrong number of columns, foreign encoding …). */
@@ -25,16 +17,6 @@ export interface SourceRows {
   readonly lost: number;
 }
 
-/** DuckDB's words for a line that is no record → the rule that it breaks. */
-const STRUCTURAL_RULES: Readonly<Record<string, string>> = {
-  "MISSING COLUMNS": "the line has too few columns",
-  "TOO MANY COLUMNS": "the line has too many columns",
-  "UNQUOTED VALUE": "a quote is not closed, or text follows it",
-  "LINE SIZE OVER MAXIMUM": `the line is longer than ${MAX_LINE_BYTES} bytes`,
-  "INVALID ENCODING": "the text is not UTF-8",
-  "INVALID STATE": "the line is not CSV",
-};
-
 /** @throws WjfError `data-invalid` naming the file and what is wrong with it as a whole. */
 export async function readSource(
   engine: Engine,
@@ -42,72 +24,88 @@ export async function readSource(
   select: string,
   spillDir: string,
 ): Promise<SourceRows> {
-  return file.format === "parquet"
-    ? { rows: await readParquet(engine, file, select), structural: new Map(), lost: 0 }
-    : readCsv(engine, file, select, spillDir);
-}
-
-async function insert(
-  engine: Engine,
-  file: SourceFile,
-  select: string,
-  scan: string,
-): Promise<number> {
-  const sql = `INSERT INTO ${quoteName(file.table)} SELECT ${select} FROM ${scan}`;
-  return engine.run(file.label, sql, "data-invalid");
-}
-
-async function readParquet(engine: Engine, file: SourceFile, select: string): Promise<number> {
-  const described = await engine.rows(
-    file.label,
-    `DESCRIBE SELECT * FROM read_parquet(${quoteText(file.path)})`,
-    "data-invalid",
-  );
-  const names = described.map(({ column_name }) => String(column_name).toLowerCase());
-  requireColumns(file.table, names, file.label);
-  const columns = Object.keys(RAW_TABLES[file.table].columns).map(
-    (name) => `CAST(${quoteName(name)} AS VARCHAR) AS ${quoteName(name)}`,
-  );
-  const scan = `(SELECT ${columns.join(", ")} FROM read_parquet(${quoteText(file.path)}))`;
-  return insert(engine, file, select, scan);
-}
-
-async function readCsv(
-  engine: Engine,
-  file: SourceFile,
-  select: string,
-  spillDir: string,
-): Promise<SourceRows> {
-  const names = readCsvHeader(file.path, file.label, ",");
-  requireColumns(file.table, names, file.label);
-  const { records, mixedLineEnds, swallowedLines } = await scanCsv(file.path);
-  let path = file.path;
-  if (mixedLineEnds) {
-    // The strict reader takes one kind of line end per file.
-    mkdirSync(spillDir, { recursive: true, mode: 0o700 });
-    path = join(spillDir, `lf-${basename(file.path)}`);
-    await copyWithLf(file.path, path);
+  const insert = (relation: string, names: readonly string[]): Promise<number> => {
+    const sql = `INSERT INTO ${quoteName(file.table)} SELECT ${select} FROM ${mapped(file, relation, names)}`;
+    return engine.run(file.label, sql, "data-invalid");
+  };
+  if (file.format === "parquet") {
+    const relation = `read_parquet(${quoteText(file.path)})`;
+    const rows = await insert(relation, await parquetColumns(engine, relation, file.label));
+    return { path: file.path, rows, structural: new Map(), lost: 0 };
   }
-  const columns = names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(", ");
-  const scan =
-    `read_csv(${quoteText(path)}, auto_detect=false, header=true, delim=',', quote='"', escape='"', ` +
-    `columns={${columns}}, strict_mode=true, max_line_size=${MAX_LINE_BYTES}, ` +
-    `store_rejects=true, rejects_table='_rejects', rejects_scan='_rejects_scan', rejects_limit=0)`;
-  const rows = await insert(engine, file, select, scan);
-  const structural = await structuralRejects(engine);
-  const lost = Math.max(0, records - rows - structural.size) + swallowedLines;
-  return { rows, structural, lost };
+  const { path, sql, names, scan } = await csvRelation({ ...file, ...file.mapping }, spillDir);
+  const rows = await insert(sql, names);
+  const structural = await takeStructuralRejects(engine);
+  const lost = Math.max(0, scan.records - rows - structural.size) + scan.swallowedLines;
+  return { path, rows, structural, lost };
 }
 
-async function structuralRejects(engine: Engine): Promise<Map<number, StructuralReject>> {
-  const found = new Map<number, StructuralReject>();
-  const sql = "SELECT line, column_name AS name, error_type::VARCHAR AS kind FROM _rejects";
-  const rows = await engine.rows("rejects", sql);
-  await engine.run("rejects", "DROP TABLE _rejects; DROP TABLE _rejects_scan");
-  for (const { line, name, kind } of rows) {
-    if (found.has(Number(line))) continue;
-    const rule = STRUCTURAL_RULES[String(kind)] ?? "the line cannot be read";
-    found.set(Number(line), { column: name === null ? "(line)" : String(name), rule });
+export async function parquetColumns(
+  engine: Engine,
+  relation: string,
+  label: string,
+): Promise<readonly string[]> {
+  const described = await engine.rows(label, `DESCRIBE SELECT * FROM ${relation}`, "data-invalid");
+  return described.map(({ column_name }) => String(column_name).toLowerCase());
+}
+
+/** The table's own columns as text, out of theirs. */
+function mapped(
+  { declaration, label, mapping }: SourceFile,
+  relation: string,
+  names: readonly string[],
+): string {
+  const sources = Object.keys(declaration.columns).map((ours): readonly [string, ColumnSource] => [
+    ours,
+    mapping.columns[ours] ?? ours,
+  ]);
+  requireColumns(label, names, sources);
+  return mappedRelation(relation, sources, label);
+}
+
+/** A relation of text columns `ours`, each from a column of theirs or an expression over their columns and `_row`. */
+export function mappedRelation(
+  relation: string,
+  sources: readonly (readonly [ours: string, ColumnSource])[],
+  label: string,
+): string {
+  const columns = sources.map(([ours, source]) => {
+    const theirs =
+      typeof source === "string"
+        ? quoteName(source.toLowerCase())
+        : `(${oneExpression(source.sql, label)})`;
+    return `CAST(${theirs} AS VARCHAR) AS ${quoteName(ours)}`;
+  });
+  const numbered = sources.some(
+    ([, source]) => typeof source !== "string" && source.sql.includes("_row"),
+  );
+  const from = numbered ? `(SELECT *, row_number() OVER () AS _row FROM ${relation})` : relation;
+  return `(SELECT ${columns.join(", ")} FROM ${from})`;
+}
+
+function oneExpression(sql: string, label: string): string {
+  if (/;|--|\/\*/.test(sql)) {
+    throw new WjfError(
+      "data-invalid",
+      `${label}: mapping: sql must be one expression, without ; or comments`,
+    );
   }
-  return found;
+  return sql;
+}
+
+/** @throws WjfError `data-invalid` naming every column that the file lacks. */
+export function requireColumns(
+  label: string,
+  names: readonly string[],
+  sources: readonly (readonly [ours: string, ColumnSource])[],
+): void {
+  const missing = sources.flatMap(([, source]) =>
+    typeof source === "string" && !names.includes(source.toLowerCase()) ? [source] : [],
+  );
+  if (missing.length > 0) {
+    throw new WjfError(
+      "data-invalid",
+      `${label}: missing column${missing.length > 1 ? "s" : ""} ${missing.join(", ")} (a mapping file can rename)`,
+    );
+  }
 }

@@ -2,10 +2,9 @@
 // is in the operator's own file, at that line. Written beside its place and renamed when the load is through.
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { RawTableName } from "../../catalogue/raw-tables.ts";
 
 export interface RejectSummary {
-  readonly table: RawTableName;
+  readonly table: string;
   readonly column: string;
   readonly rule: string;
   readonly count: number;
@@ -19,7 +18,7 @@ export class Rejects {
   readonly #file: number;
   readonly #byRule = new Map<
     string,
-    { table: RawTableName; column: string; rule: string; count: number }
+    { table: string; column: string; rule: string; count: number }
   >();
   readonly #byFile = new Map<string, number>();
   #pending = "file,line,column,rule\n";
@@ -35,7 +34,7 @@ export class Rejects {
 
   /** `count` > 1 where one entry stands for several rows. */
   add(
-    file: { label: string; table: RawTableName },
+    file: { label: string; table: string },
     line: number,
     column: string,
     rule: string,

@@ -88,7 +88,10 @@ function textChecks(column: RawColumn, typed: string): Check[] {
   const longest = column.maxLength ?? DEFAULT_MAX_LENGTH;
   return [
     { rule: `must have at most ${longest} characters`, broken: `length(${typed}) > ${longest}` },
-    { rule: "must not hold a NUL byte", broken: `contains(${typed}, chr(0))` },
+    {
+      rule: "must not hold a NUL or unreadable character",
+      broken: `contains(${typed}, chr(0)) OR contains(${typed}, chr(65533))`,
+    },
   ];
 }
 

@@ -103,7 +103,7 @@ describe("broken rows", () => {
     const report = await load(folder);
     expect(rejects(folder).sort((a, b) => parseInt(a) - parseInt(b))).toEqual([
       "3 cell_id: the text is not UTF-8",
-      "4 cell_id: must not hold a NUL byte",
+      "4 cell_id: must not hold a NUL or unreadable character",
       "5 cell_id: must have at most 128 characters",
       expect.stringMatching(/^6 .*the line is longer than 4194304 bytes/),
       expect.stringMatching(/^7 .*the line has too few columns/),
