@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// wjf: starts, asks, operates and verifies. Parses arguments and dispatches; each command is loaded when it is used.
+// wjf: starts, asks, operates and verifies. Parses arguments and dispatches; what a command does is loaded when it runs.
 import { Command, CommanderError } from "commander";
 import { WjfError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { createOutput, type Output } from "./output.ts";
+import { registerFederationCommands } from "./federation-commands.ts";
+import { registerNodeCommands } from "./node-commands.ts";
 
 const program = new Command("wjf")
   .description("WeiJiFen: a privacy-preserving federated credit-query gateway")
@@ -11,28 +12,8 @@ const program = new Command("wjf")
   .showHelpAfterError("(add --help for the options)")
   .exitOverride();
 
-/** Runs a command with its Output; expected refusals are told in one line and exit 1. */
-export function action<A extends unknown[]>(
-  run: (output: Output, ...args: A) => Promise<void>,
-): (...args: unknown[]) => Promise<void> {
-  return async (...args) => {
-    const command = args.pop() as Command;
-    const { json } = command.opts<{ json?: boolean }>();
-    await run(createOutput(json === true), ...(args as A));
-  };
-}
-
-export function withJson(command: Command): Command {
-  return command.option(
-    "--json",
-    "one JSON document on standard output, the rest on standard error",
-  );
-}
-
-withJson(program.command("up"))
-  .description("start the whole federation on this machine, until Ctrl-C")
-  .addHelpText("after", "\nSettings are environment variables: see docs/OPERATIONS.md.")
-  .action(action(async (output) => (await import("./up.ts")).up(output)));
+registerFederationCommands(program);
+registerNodeCommands(program);
 
 try {
   await program.parseAsync();
@@ -40,14 +21,16 @@ try {
   process.exitCode = report(error);
 }
 
+/** sysexits EX_SOFTWARE: a fault of ours. */
+const EX_SOFTWARE = 70;
+
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof WjfError) {
     process.stderr.write(`wjf: ${error.code}: ${error.message}\n`);
     return 1;
   }
-  process.stderr.write(
-    `wjf: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  return 70;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`wjf: ${text}\n`);
+  return EX_SOFTWARE;
 }

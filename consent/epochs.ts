@@ -4,7 +4,7 @@
 import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { sha256Hex } from "../core/canonical.ts";
 import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";

@@ -1,0 +1,68 @@
+// `wjf ask`: one question about one person to a running federation: consent by CIBA, then the query.
+import { readFileSync } from "node:fs";
+import { loadCatalogue, requireProduct } from "../catalogue/index.ts";
+import { readSettings } from "../core/config.ts";
+import { WjfError } from "../core/errors.ts";
+import { normaliseCnId, normaliseMsisdn } from "../crypto/index.ts";
+import type { ResultForm } from "../consent/index.ts";
+import { readInstitutionKeys } from "./demo-institution.ts";
+import { Institution, type Subject } from "./institution.ts";
+import type { Output } from "./output.ts";
+
+export interface AskOptions {
+  readonly phone?: string;
+  readonly idNumber?: string;
+  readonly product: string;
+  readonly claims?: string;
+  readonly purpose: string;
+  readonly client: string;
+  readonly sealed?: boolean;
+  readonly wait?: boolean;
+}
+
+export async function ask(output: Output, options: AskOptions): Promise<void> {
+  const settings = readSettings();
+  const product = requireProduct(loadCatalogue(), options.product);
+  const institution = new Institution(settings, readInstitutionKeys(settings.home, options.client));
+  const claims = readClaims(options.claims);
+  output.line("Asking the person for consent");
+  const result: ResultForm = product.kind === "yes_no" ? "boolean" : product.kind;
+  const consent = await institution.consent({
+    subject: readSubject(options),
+    products: [product.ref],
+    purpose: options.purpose,
+    result,
+    maxUses: 1,
+    sandboxApproves: options.wait !== true && !settings.production,
+  });
+  const { reply, ms } = await institution.ask(consent, product.ref, {
+    ...(claims === undefined ? {} : { claims }),
+    sealed: options.sealed === true,
+  });
+  output.line(JSON.stringify(reply.answer, null, 2));
+  const { answered, of } = reply.coverage;
+  output.line(
+    `${product.en} ${product.zh}: ${answered} of ${of} provinces answered, ${ms.toFixed(0)} ms`,
+  );
+  output.result({ ...reply, ms });
+}
+
+function readSubject({ phone, idNumber }: AskOptions): Subject {
+  if (phone !== undefined && idNumber === undefined) {
+    return { kind: "msisdn", value: normaliseMsisdn(phone) };
+  }
+  if (idNumber !== undefined && phone === undefined) {
+    return { kind: "cn-id", value: normaliseCnId(idNumber) };
+  }
+  throw new WjfError("request-malformed", "give --phone or --id-number, one of them");
+}
+
+/** JSON, or @file. */
+function readClaims(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text.startsWith("@") ? readFileSync(text.slice(1), "utf8") : text);
+  } catch (cause) {
+    throw new WjfError("request-malformed", "--claims: JSON, or @FILE with JSON", { cause });
+  }
+}

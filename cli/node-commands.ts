@@ -1,0 +1,65 @@
+// `wjf node …`, `wjf gateway serve`, `wjf authority serve`, `wjf keys init`: what each party's operator runs.
+import { type Command, Option } from "commander";
+import { action, withJson } from "./command.ts";
+import type { CeremonyArguments } from "./keys-init.ts";
+import type { LoadArguments } from "./node-load.ts";
+
+export function registerNodeCommands(program: Command): void {
+  const node = program.command("node").description("run a province node on one's own data");
+  const province = (): Option =>
+    new Option("--province <code>", "GB/T 2260 code, 11 … 65").makeOptionMandatory();
+
+  withJson(node.command("load"))
+    .description("load a folder of raw tables into the province's serving store")
+    .addOption(province())
+    .requiredOption("--from <folder>", "the raw tables: CSV or Parquet, a file or folder each")
+    .option("--asof <date>", "the day the tables are as of, YYYY-MM-DD (default: today)")
+    .action(
+      action<[LoadArguments]>(async (output, options) =>
+        (await import("./node-load.ts")).nodeLoad(output, options),
+      ),
+    );
+
+  withJson(node.command("status"))
+    .description("what this province's store holds and whether its keys are in order")
+    .addOption(province())
+    .action(
+      action<[{ province: string }]>(async (output, options) =>
+        (await import("./node-load.ts")).nodeStatus(output, options),
+      ),
+    );
+
+  service(node.command("serve").addOption(province()), "province-node/main.ts", (options) => [
+    "--province",
+    options["province"] ?? "",
+  ]).description("serve this province to the gateway, until Ctrl-C");
+
+  const gateway = program.command("gateway").description("the institutions' gateway");
+  service(gateway.command("serve"), "gateway/main.ts").description("serve, until Ctrl-C");
+
+  const authority = program.command("authority").description("the consent authority");
+  service(authority.command("serve"), "consent/main.ts").description("serve, until Ctrl-C");
+
+  const keys = program.command("keys").description("the parties' keys and certificates");
+  withJson(keys.command("init"))
+    .description("the development ceremony: a CA, every party's keys, the federation document")
+    .option("--provinces <codes>", "comma-separated GB/T 2260 codes (default: all 31)")
+    .option("--node-host <pattern>", "host of a province's node; %s is its code", "127.0.0.1")
+    .action(
+      action<[CeremonyArguments]>(async (output, options) =>
+        (await import("./keys-init.ts")).keysInit(output, options),
+      ),
+    );
+}
+
+/** A service is a process of its own entry point: the command becomes it. */
+function service(
+  command: Command,
+  script: string,
+  args: (options: Record<string, string>) => string[] = () => [],
+): Command {
+  return command.action(async (options: Record<string, string>) => {
+    const { serve } = await import("./serve.ts");
+    await serve(script, args(options));
+  });
+}
