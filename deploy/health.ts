@@ -10,7 +10,7 @@ const PROVINCE_CODES = Array.from({ length: 90 }, (_, index) => String(index + 1
 
 export interface Target {
   readonly party: string;
-  readonly folder: string;
+  readonly secrets: string;
   readonly port: number;
 }
 
@@ -20,15 +20,23 @@ export function findParty(environment: NodeJS.ProcessEnv = process.env): Target 
   const port = (variable: string, fallback: number) => Number(environment[variable] ?? fallback);
   const base = port("WJF_NODE_BASE_PORT", 9000);
   const targets: Target[] = [
-    { party: "authority", folder: join(home, "authority"), port: port("WJF_AUTHORITY_PORT", 8081) },
-    { party: "gateway", folder: join(home, "gateway"), port: port("WJF_GATEWAY_PORT", 8080) },
+    {
+      party: "authority",
+      secrets: join(home, "authority", "secrets"),
+      port: port("WJF_AUTHORITY_PORT", 8081),
+    },
+    {
+      party: "gateway",
+      secrets: join(home, "gateway", "secrets"),
+      port: port("WJF_GATEWAY_PORT", 8080),
+    },
     ...PROVINCE_CODES.map((code) => ({
       party: `p${code}`,
-      folder: join(home, "nodes", code),
+      secrets: join(home, "nodes", code, "secrets"),
       port: base + Number(code),
     })),
   ];
-  return targets.find(({ folder }) => existsSync(join(folder, "tls.crt")));
+  return targets.find(({ secrets }) => existsSync(join(secrets, "tls.crt")));
 }
 
 /** Resolves when healthy, rejects with the reason when not. */
@@ -39,16 +47,16 @@ export async function checkHealth(target: Target): Promise<void> {
   if (!response.ok) throw new Error(`/healthz answered ${response.status}`);
 }
 
-async function shakeHands({ party, folder, port }: Target): Promise<void> {
+async function shakeHands({ party, secrets, port }: Target): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connect({
     host: "127.0.0.1",
     port,
     // proto/mutual-tls.ts: a certificate names a role, not a host.
     servername: `${party}.weijifen.internal`,
-    ca: readFileSync(join(folder, "ca.crt")),
-    cert: readFileSync(join(folder, "tls.crt")),
-    key: readFileSync(join(folder, "tls.key")),
+    ca: readFileSync(join(secrets, "ca.crt")),
+    cert: readFileSync(join(secrets, "tls.crt")),
+    key: readFileSync(join(secrets, "tls.key")),
     ALPNProtocols: ["h2"],
   });
   socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("no handshake in time")));
