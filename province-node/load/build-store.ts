@@ -59,6 +59,8 @@ export interface StoreBuild {
   readonly spillDir: string;
   readonly subjectKey: Buffer;
   readonly asof: string;
+  /** Sees every record's values. */
+  readonly onValues?: (values: readonly (number | null)[]) => void;
   readonly onNumbers: (done: number, of: number) => void;
 }
 
@@ -156,7 +158,10 @@ export async function buildStore(build: StoreBuild): Promise<BuiltStore> {
   let done = 0;
   const flush = async (): Promise<void> => {
     await derived.fill(batch.map(({ values }) => values));
-    for (const draft of batch) addRecord(draft, subjectKey, encoder, writer);
+    for (const draft of batch) {
+      addRecord(draft, subjectKey, encoder, writer);
+      build.onValues?.(draft.values);
+    }
     done += batch.length;
     batch = [];
     build.onNumbers(done, of);

@@ -15,11 +15,13 @@ import { mergeHistory } from "./history.ts";
 import { type IngestedFile, ingestTable } from "./ingest.ts";
 import { type Mapping, NO_MAPPING, readMapping } from "./mapping.ts";
 import { copyFromPostgres, isPostgres } from "./postgres-source.ts";
+import { IndicatorStatistics, type QualityReport, tablesQuality } from "./quality.ts";
 import { type RejectSummary, Rejects } from "./rejects.ts";
 import { findDeliveredFiles, findSourceFiles, type SourceFile } from "./source-files.ts";
 import type { ServingCatalogue } from "./serving-catalogue.ts";
 import { SpillFolder } from "./spill-folder.ts";
 import { type BuiltStore, removeAbandoned } from "./store-writer.ts";
+import { writeQuality } from "./write-quality.ts";
 
 export interface LoadProgress {
   readonly phase: "read" | "compute" | "build";
@@ -43,6 +45,8 @@ export interface LoadOptions {
   readonly mapping?: string;
   /** A DuckDB file that keeps the raw rows, so that a delivery may hold only what is new. */
   readonly historyPath?: string;
+  /** Gets quality.json, quality.txt and quality.html, compared with what the load before left there. */
+  readonly qualityDir?: string;
   readonly threads?: number;
   readonly memoryLimit?: string;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -57,6 +61,7 @@ export interface LoadReport extends BuiltStore {
   readonly rejected: number;
   readonly rejectedByRule: readonly RejectSummary[];
   readonly rejectsPath: string;
+  readonly quality?: QualityReport;
 }
 
 const SMALL_BYTES = 64 << 20;
@@ -180,6 +185,9 @@ export async function loadProvince(options: LoadOptions): Promise<LoadReport> {
   const files = await ingestAll(engine, source, rejects, spillDir, progress);
   const loaded = await tablesToUse(engine, options, source);
   await computeAll(engine, catalogue, loaded, progress);
+  const statistics =
+    options.qualityDir === undefined ? undefined : new IndicatorStatistics(catalogue.indicators);
+  const tables = statistics ? await tablesQuality(engine, loaded) : [];
   const built = await buildStore({
     engine,
     catalogue,
@@ -189,17 +197,24 @@ export async function loadProvince(options: LoadOptions): Promise<LoadReport> {
     spillDir: join(spillDir, "store"),
     subjectKey,
     asof,
+    ...(statistics ? { onValues: (values) => statistics.add(values) } : {}),
     onNumbers: (done, of) => progress({ phase: "build", what: "records", done, of }),
   });
   rejects.publish();
-  return {
+  const counts = {
     asof,
-    files,
-    tables: [...loaded] as RawTableName[],
     rawRows: files.reduce((sum, { rows }) => sum + rows, 0),
     rejected: rejects.total,
     rejectedByRule: rejects.summary(),
-    rejectsPath: rejects.path,
     ...built,
   };
+  const report = {
+    ...counts,
+    files,
+    tables: [...loaded] as RawTableName[],
+    rejectsPath: rejects.path,
+  };
+  if (options.qualityDir === undefined || !statistics) return report;
+  const measured = { format: 1 as const, ...counts, tables, indicators: statistics.result() };
+  return { ...report, quality: writeQuality(options.qualityDir, measured, catalogue.indicators) };
 }

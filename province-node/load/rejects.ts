@@ -4,10 +4,10 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from
 import { join } from "node:path";
 
 export interface RejectSummary {
-  readonly table: string;
-  readonly column: string;
-  readonly rule: string;
-  readonly count: number;
+  table: string;
+  column: string;
+  rule: string;
+  count: number;
 }
 
 const FLUSH_CHARACTERS = 1 << 18;
