@@ -3,6 +3,7 @@
 // has that person's tag, and never leaves the node. DESIGN §3 "Subject references", §8; format: load/store-format.ts.
 import { type Stats, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import {
   MAX_NUMBERS_PER_PERSON,
   type NumberRecord,
@@ -16,6 +17,7 @@ import { RecordDecoder } from "./load/record-codec.ts";
 import { CompleteStoreMeta, storeKey, TAG_REST_BYTES } from "./load/store-format.ts";
 
 const TAG_BYTES = 32;
+const MAPPED_BYTES = 2 ** 38;
 const ABSENT = Buffer.alloc(0);
 
 interface OpenFile {
@@ -37,7 +39,11 @@ function openFile(path: string, catalogue: ServingCatalogue): OpenFile {
   let identity: string;
   try {
     identity = fileIdentity(statSync(path));
-    db = new DatabaseSync(path, { readOnly: true });
+    // A store file is never written again, so it needs no locks; it is read through the page cache alone.
+    const url = pathToFileURL(path);
+    url.searchParams.set("immutable", "1");
+    db = new DatabaseSync(url, { readOnly: true });
+    db.exec(`PRAGMA mmap_size = ${MAPPED_BYTES}`);
   } catch (cause) {
     throw new WjfError(
       "data-invalid",

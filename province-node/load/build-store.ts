@@ -134,12 +134,8 @@ function addRecord(
   const name =
     draft.name === null ? null : subjectTag(subjectKey, "name", normaliseName(String(draft.name)));
   const tag = subjectTag(subjectKey, "msisdn", normaliseMsisdn(draft.msisdn));
-  writer.add(
-    tag,
-    cnId,
-    draft.standing,
-    encoder.encode({ cnId, name, values: draft.values, lists: draft.lists }),
-  );
+  const record = encoder.encode(tag, { cnId, name, values: draft.values, lists: draft.lists });
+  writer.add(record, cnId, draft.standing);
 }
 
 export async function buildStore(build: StoreBuild): Promise<BuiltStore> {

@@ -60,7 +60,8 @@ class Bytes {
   }
 
   take(): Buffer {
-    const taken = Buffer.from(this.#buffer.subarray(0, this.#length));
+    const taken = Buffer.allocUnsafe(this.#length);
+    this.#buffer.copy(taken, 0, 0, this.#length);
     this.#length = 0;
     return taken;
   }
@@ -69,8 +70,10 @@ class Bytes {
 export class RecordEncoder {
   readonly #bytes = new Bytes();
 
-  encode({ cnId, name, values, lists }: EncodableRecord): Buffer {
+  /** The number's own tag, then its record. */
+  encode(tag: Buffer, { cnId, name, values, lists }: EncodableRecord): Buffer {
     const bytes = this.#bytes;
+    bytes.raw(tag);
     bytes.byte((cnId ? HAS_CN_ID : 0) | (name ? HAS_NAME : 0));
     if (cnId) bytes.raw(cnId);
     if (name) bytes.raw(name);

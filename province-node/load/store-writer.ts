@@ -30,11 +30,11 @@ export class StoreWriter {
     this.#people = new SortedSpill(join(spillDir, "people"), 16 << 20);
   }
 
-  /** `standing`: 1 is the person's first number; beyond MAX_NUMBERS_PER_PERSON only the number itself finds it. */
-  add(tag: SubjectTag, cnId: SubjectTag | null, standing: number, record: Buffer): void {
-    this.#numbers.add(Buffer.concat([tag, record]));
+  /** `record` begins with the number's tag. `standing`: 1 is the person's first number; beyond MAX_NUMBERS_PER_PERSON only the number itself finds it. */
+  add(record: Buffer, cnId: SubjectTag | null, standing: number): void {
+    this.#numbers.add(record);
     if (cnId && standing <= MAX_NUMBERS_PER_PERSON) {
-      this.#people.add(Buffer.concat([cnId, Buffer.of(standing), tag]));
+      this.#people.add(Buffer.concat([cnId, Buffer.of(standing), record.subarray(0, TAG_BYTES)]));
     }
   }
 

@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { KeyedList } from "../../catalogue/index.ts";
 import type { SubjectTag } from "../../core/ids.ts";
 import { FeatureStore } from "../../province-node/feature-store.ts";
-import { type ServingCatalogue, servingDigest } from "../../province-node/load/serving-catalogue.ts";
+import {
+  type ServingCatalogue,
+  servingDigest,
+} from "../../province-node/load/serving-catalogue.ts";
 import { RecordDecoder, RecordEncoder } from "../../province-node/load/record-codec.ts";
 import { SortedSpill } from "../../province-node/load/sorted-spill.ts";
 import { STORE_FORMAT } from "../../province-node/load/store-format.ts";
@@ -34,7 +37,8 @@ function write(
   using writer = new StoreWriter(folder.at("store"), folder.at("spill"));
   const encoder = new RecordEncoder();
   for (const [tag, cnId, value] of numbers) {
-    writer.add(tag, cnId, value, encoder.encode({ cnId, name: null, values: [value], lists: [] }));
+    const record = encoder.encode(tag, { cnId, name: null, values: [value], lists: [] });
+    writer.add(record, cnId, value);
   }
   writer.publish({ ...meta, catalogue: servingDigest(ONE) });
 }
@@ -143,7 +147,7 @@ describe("records as bytes", () => {
     });
     fc.assert(
       fc.property(record, bytes(5), (original, before) => {
-        const encoded = Buffer.concat([before, new RecordEncoder().encode(original)]);
+        const encoded = new RecordEncoder().encode(before, original);
         const decoded = new RecordDecoder(original.values.length, LISTS).decode("ab", encoded, 5);
         expect(decoded.values).toEqual(original.values);
         expect(decoded.identity).toEqual({
