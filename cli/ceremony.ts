@@ -57,6 +57,7 @@ export async function performCeremony(options: CeremonyOptions): Promise<Federat
     audience: settings.gatewayUrl,
     token_keys: [...authority.tokenKeys],
     gateway_key: gatewayKey,
+    admission_key: authority.admission,
     group_key: { ...publicP256(groupKey), kid: groupKey.kid ?? "group" },
     provinces: roster,
   };

@@ -25,6 +25,7 @@ export const Federation = Roster.pick({
   audience: true,
   token_keys: true,
   gateway_key: true,
+  admission_key: true,
   group_key: true,
   provinces: true,
 });

@@ -21,6 +21,8 @@ export interface EpochView {
   readonly rosterDigest: Buffer;
   readonly hePublicKey: Buffer;
   readonly tokenKeys: ReadonlyMap<string, KeyObject>;
+  /** Verifies the authority's admissions and batch manifests. */
+  readonly admissionKey: KeyObject;
   /** Verifies each province's receipts, by code. */
   readonly receiptKeys: ReadonlyMap<string, KeyObject>;
 }
@@ -119,6 +121,7 @@ async function openEpoch(jws: string, publicKey: Buffer, anchor: KeyObject): Pro
     rosterDigest: digest,
     hePublicKey: publicKey,
     tokenKeys: new Map(roster.token_keys.map((jwk) => [jwk.kid, importPublic(jwk)])),
+    admissionKey: importPublic(roster.admission_key),
     receiptKeys: new Map(roster.provinces.map((p) => [p.code, importPublic(p.signing_key)])),
   };
 }

@@ -43,6 +43,8 @@ export const Roster = z.strictObject({
     .max(8),
   /** Signs merge commitments. */
   gateway_key: PublicP256Jwk,
+  /** The authority's: signs admissions and batch manifests, so that nodes need not verify each item's credentials. */
+  admission_key: PublicP256Jwk,
   /** Claims are sealed to this key; every node holds its private half. */
   group_key: PublicP256Jwk.extend({ kid: z.string() }),
   provinces: z.array(RosterProvince).min(1).max(64),

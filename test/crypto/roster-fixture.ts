@@ -48,6 +48,7 @@ export function makeRoster(provinceCount: number): TestRoster {
     audience: "https://gateway.example",
     token_keys: [{ ...publicP256(token), kid: token.kid as string }],
     gateway_key: publicP256(generateP256("sig")),
+    admission_key: publicP256(generateP256("sig")),
     group_key: { ...publicP256(group), kid: group.kid as string },
     provinces: members.map(({ code, zh, en, signing, mask }) => ({
       code,
