@@ -53,6 +53,20 @@ export interface NodeParts {
   readonly clock: Clock;
   /** Replies leave on multiples of this after arrival, so that time does not tell who is held. 0: at once. */
   readonly replyQuantumMs: number;
+  /** Masks of one roster; a plaintext twin has none. */
+  readonly createMasks: (epoch: EpochView) => Pick<Masks, "apply">;
+}
+
+/** The real masks of this node under a roster. */
+export function rosterMasks(
+  province: ProvinceCode,
+  maskKey: PrivateX25519Jwk,
+  modulus: number,
+): NodeParts["createMasks"] {
+  return ({ roster, rosterDigest }) => {
+    const peers = new Map(roster.provinces.map((peer) => [peer.code, peer.mask_key]));
+    return new Masks(province, maskKey, peers, rosterDigest, modulus);
+  };
 }
 
 /** Evaluates fan-outs. One per node process. */
@@ -149,12 +163,10 @@ export class FanOutAnswerer implements Disposable {
     const known = this.#keys.get(epoch.roster.epoch);
     if (known !== undefined) return known;
     const { province, secrets, scheme } = this.#parts;
-    const peers = new Map(epoch.roster.provinces.map((p) => [p.code, p.mask_key]));
-    const t = scheme.parameters.plainModulus;
     const keys: ReplyKeys = {
       province,
       signingKey: secrets.signingKey,
-      masks: new Masks(province, secrets.maskKey, peers, epoch.rosterDigest, t),
+      masks: this.#parts.createMasks(epoch),
       encryptor: scheme.encryptor(epoch.hePublicKey),
     };
     this.#keys.set(epoch.roster.epoch, keys);

@@ -21,7 +21,7 @@ export interface Refusal {
 export interface ReplyKeys {
   readonly province: ProvinceCode;
   readonly signingKey: KeyObject;
-  readonly masks: Masks;
+  readonly masks: Pick<Masks, "apply">;
   readonly encryptor: HeEncryptor;
 }
 

@@ -5,13 +5,21 @@ import { systemClock } from "../core/clock.ts";
 import { nodePort, type Settings } from "../core/config.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
-import { SealScheme } from "../crypto/index.ts";
+import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
-import { FanOutAnswerer } from "./answer.ts";
+import { FanOutAnswerer, rosterMasks } from "./answer.ts";
 import { FeatureStore } from "./feature-store.ts";
 import { readNodeSecrets } from "./secrets.ts";
 import { serveNode } from "./server.ts";
+
+/** What a plaintext twin swaps, to show what the cryptography costs. */
+export interface NodeCrypto {
+  readonly createScheme: () => Promise<HeScheme>;
+  readonly createMasks: typeof rosterMasks;
+}
+
+const REAL: NodeCrypto = { createScheme: () => SealScheme.create(), createMasks: rosterMasks };
 
 export interface RunningNode extends AsyncDisposable {
   readonly port: number;
@@ -26,6 +34,7 @@ export async function startProvinceNode(
   folder: string,
   settings: Settings,
   log: Logger,
+  crypto: NodeCrypto = REAL,
 ): Promise<RunningNode> {
   await using resources = new AsyncDisposableStack();
   const secretsFolder = join(folder, "secrets");
@@ -33,7 +42,7 @@ export async function startProvinceNode(
   const identity = readTlsIdentity(secretsFolder);
   const catalogue = loadCatalogue();
   const store = resources.use(FeatureStore.open(join(folder, "store.db"), catalogue));
-  const scheme = resources.use(await SealScheme.create());
+  const scheme = resources.use(await crypto.createScheme());
   const view = new FederationView(readTrustAnchor(join(secretsFolder, "trust.jwk")), systemClock);
   const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
   const stop = new AbortController();
@@ -51,6 +60,7 @@ export async function startProvinceNode(
       store,
       catalogue,
       clock: systemClock,
+      createMasks: crypto.createMasks(province, secrets.maskKey, scheme.parameters.plainModulus),
       replyQuantumMs: settings.replyQuantumMs,
     }),
   );

@@ -1,0 +1,79 @@
+// `npm run bench -- NAME --json`: runs one benchmark beside its comparison in the same run, prints the result and writes
+// bench/results/NAME.json. Claims are ratios of medians within a run; absolute numbers belong to the machine they name.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+export interface BenchOptions {
+  /** Shrinks a run to a check that it works. */
+  readonly quick: boolean;
+}
+
+export interface BenchResult {
+  readonly metrics: Record<string, number>;
+  readonly runs: readonly unknown[];
+}
+
+type Benchmark = (options: BenchOptions) => Promise<BenchResult>;
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  audit: async ({ quick }) =>
+    await (await import("./audit.ts")).run(quick ? { rounds: 1, leavesPerRound: 500 } : {}),
+  he: async (options) => await (await import("./he.ts")).run(options),
+  load: async () => await (await import("./load.ts")).run(),
+  store: async () => await (await import("./store.ts")).run(),
+  throughput: async (options) => await (await import("./throughput.ts")).run(options),
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
+if (values.help || unknown.length > 0) {
+  process.stderr.write(
+    `npm run bench -- [NAME …] [--json] [--quick]\nNAME: ${Object.keys(BENCHMARKS).join(", ")}\n`,
+  );
+  process.exitCode = unknown.length > 0 ? 64 : 0;
+} else {
+  for (const name of names) await runOne(name);
+}
+
+async function runOne(name: string): Promise<void> {
+  const benchmark = BENCHMARKS[name];
+  if (benchmark === undefined) return;
+  const { metrics, runs } = await benchmark({ quick: values.quick });
+  const result = { name, machine: describeMachine(), metrics, runs };
+  const folder = fileURLToPath(new URL("results/", import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  if (!values.quick) writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else printMetrics(name, metrics);
+}
+
+function describeMachine(): Record<string, string | number> {
+  const [first] = cpus();
+  return {
+    cpu: first?.model ?? "unknown",
+    cores: cpus().length,
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+  };
+}
+
+function printMetrics(name: string, metrics: Record<string, number>): void {
+  const rows = Object.entries(metrics).map(([key, value]) => `| ${key} | ${format(value)} |`);
+  process.stdout.write(`\n### ${name}\n\n| metric | value |\n|---|---|\n${rows.join("\n")}\n`);
+}
+
+function format(value: number): string {
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
