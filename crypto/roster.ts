@@ -47,7 +47,11 @@ export const Roster = z.strictObject({
   admission_key: PublicP256Jwk,
   /** Claims are sealed to this key; every node holds its private half. */
   group_key: PublicP256Jwk.extend({ kid: z.string() }),
-  provinces: z.array(RosterProvince).min(1).max(64),
+  provinces: z
+    .array(RosterProvince)
+    .min(1)
+    .max(64)
+    .refine((all) => new Set(all.map(({ code }) => code)).size === all.length, "each once"),
 });
 export type Roster = z.infer<typeof Roster>;
 

@@ -7,14 +7,24 @@ import { type ErrorCode, WjfError } from "../core/errors.ts";
 /** Largest plaintext that is sealed or opened, in bytes. */
 export const MAX_SEALED_BYTES = 64 * 1024;
 
-/** Seals a JSON value to a P-256 public key. `typ` separates claims from answers. */
+/** What is sealed is filled up to a power of two from here on. */
+const MIN_SEALED_BYTES = 1024;
+
+/**
+ * Seals a JSON value to a P-256 public key. `typ` separates claims from answers.
+ * A JWE is as long as what is in it, and the gateway sees its length: white space after the value, which JSON allows,
+ * makes a "yes" as long as an "unknown".
+ */
 export async function sealJson(
   value: unknown,
   recipient: KeyObject,
   header: { readonly typ: string; readonly kid?: string },
 ): Promise<string> {
-  const plaintext = Buffer.from(JSON.stringify(value));
-  if (plaintext.length > MAX_SEALED_BYTES) throw new RangeError("too large to seal");
+  const text = Buffer.from(JSON.stringify(value));
+  if (text.length > MAX_SEALED_BYTES) throw new RangeError("too large to seal");
+  const paddedBytes = 2 ** Math.ceil(Math.log2(Math.max(text.length, MIN_SEALED_BYTES)));
+  const plaintext = Buffer.alloc(paddedBytes, " ");
+  text.copy(plaintext);
   return await new CompactEncrypt(plaintext)
     .setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM", ...header })
     .encrypt(recipient);

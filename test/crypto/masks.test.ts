@@ -224,7 +224,7 @@ async function referenceMask(
       {
         name: "HKDF",
         hash: "SHA-256",
-        salt: rosterDigest,
+        salt: Uint8Array.from(rosterDigest),
         info: Buffer.from(`weijifen/mask/${pair}`),
       },
       secret,

@@ -127,9 +127,7 @@ describe("together they are exact", () => {
       const partials = some.map(() => partialsLike(digested.slotsUsed, randomInt(3) === 0));
       using sum = scheme.sum();
       for (const [i, code] of some.entries()) {
-        sum.add(
-          replyOf(nodes, code, partials[i] as Uint32Array, digested, encryptor).ciphertext,
-        );
+        sum.add(replyOf(nodes, code, partials[i] as Uint32Array, digested, encryptor).ciphertext);
       }
       const opened = decryptor.decrypt(sum.finish()).subarray(0, digested.slotsUsed);
       expect(opened[0]).toBe(size);

@@ -41,7 +41,7 @@ export function makeRoster(provinceCount: number): TestRoster {
       scheme: HE_PARAMETERS.scheme,
       poly_modulus_degree: HE_PARAMETERS.polyModulusDegree,
       coeff_modulus_bits: HE_PARAMETERS.coeffModulusBits,
-      plain_modulus: HE_PARAMETERS.plainModulus as Roster["he"]["plain_modulus"],
+      plain_modulus: HE_PARAMETERS.plainModulus,
       public_key_sha256: "0".repeat(64),
     },
     issuer: "https://authority.example",

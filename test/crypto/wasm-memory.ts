@@ -4,30 +4,45 @@ import { openDecryptor } from "../../crypto/decrypt.ts";
 import { HE_PARAMETERS, SealScheme } from "../../crypto/index.ts";
 import { randomSlots } from "./slot-vectors.ts";
 
-export interface WatchedScheme {
+export interface WatchedScheme extends Disposable {
   readonly scheme: SealScheme;
-  readonly memory: WebAssembly.Memory;
+  /** Bytes that the module has taken. */
+  memoryBytes(): number;
+}
+
+interface WasmMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
+/** Node has WebAssembly; its type declarations do not. */
+interface WasmApi {
+  Memory: new (...parameters: never[]) => WasmMemory;
+  instantiate: (...parameters: unknown[]) => Promise<{ instance: { exports: object } }>;
 }
 
 /** A scheme whose module's memory can be looked at. */
 export async function watchScheme(): Promise<WatchedScheme> {
-  const original = WebAssembly.instantiate;
-  const memories: WebAssembly.Memory[] = [];
-  const spy = async (source: BufferSource, imports?: WebAssembly.Imports) => {
-    const instantiated = await original(source, imports);
-    for (const value of Object.values(instantiated.instance.exports)) {
-      if (value instanceof WebAssembly.Memory) memories.push(value);
+  const api = (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly;
+  const original = api.instantiate;
+  const memories: WasmMemory[] = [];
+  api.instantiate = async (...parameters) => {
+    const instantiated = await original(...parameters);
+    for (const value of Object.values(instantiated.instance.exports) as unknown[]) {
+      if (value instanceof api.Memory) memories.push(value);
     }
     return instantiated;
   };
-  WebAssembly.instantiate = spy as typeof WebAssembly.instantiate;
   try {
     const scheme = await SealScheme.create();
     const [memory] = memories;
     if (memory === undefined || memories.length > 1) throw new Error("not one SEAL module");
-    return { scheme, memory };
+    return {
+      scheme,
+      memoryBytes: () => memory.buffer.byteLength,
+      [Symbol.dispose]: () => scheme[Symbol.dispose](),
+    };
   } finally {
-    WebAssembly.instantiate = original;
+    api.instantiate = original;
   }
 }
 
