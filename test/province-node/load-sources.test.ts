@@ -1,6 +1,6 @@
 // The other doors: Parquet, PostgreSQL, operators' own files through a mapping, indicators that come computed. Each is
 // held against the same rows loaded from plain CSV.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { Client } from "pg";
@@ -209,6 +209,51 @@ describe("a mapping file", () => {
     const unknown = { files: ["subscriber.csv"], msisdn: "msisdn", values: { "no.such": "name" } };
     expect(await refusal({ indicators: [unknown] })).toContain("no indicator no.such");
     expect(await refusal({})).toBe("loaded");
+  });
+});
+
+const SICHUAN = join(
+  process.env["WJF_SHARED_DATA"] ?? join(import.meta.dirname, "../../../shared/data"),
+  "sichuan_mobile_fraud.csv",
+);
+
+describe("the real Sichuan file", () => {
+  it("loads as delivered indicators, every number with its own values", async (context) => {
+    if (!existsSync(SICHUAN)) return context.skip("the shared data folder is not here");
+    using folder = new Folder();
+    mkdirSync(folder.at("raw"));
+    copyFileSync(SICHUAN, folder.at("raw", "features.csv"));
+    const delivered = {
+      files: ["features.csv"],
+      // The numbers in it are hashed: each row gets a number of its own.
+      msisdn: { sql: "'139' || lpad(CAST(_row AS VARCHAR), 8, '0')" },
+      values: {
+        "social.calls": "opposite_count",
+        "use.spend": "arpu_mean",
+        "social.out": "voccalltype1",
+      },
+    };
+    const report = await load(folder, {
+      mapping: writeMapping(folder, { indicators: [delivered] }),
+    });
+    expect(report).toMatchObject({ numbers: 6106, rawRows: 6106, rejected: 0, people: 0 });
+    const [header = "", ...lines] = readFileSync(SICHUAN, "utf8").trim().split("\n");
+    const at = (name: string): number => header.split(",").indexOf(name);
+    const [calls, spend, out] = [at("opposite_count"), at("arpu_mean"), at("voccalltype1")];
+    using store = FeatureStore.open(folder.at("node.store"), CATALOGUE);
+    let differences = 0;
+    lines.forEach((line, i) => {
+      const fields = line.split(",").map((field) => (field === "" ? null : Number(field)));
+      const tag = subjectTag(SUBJECT_KEY, "msisdn", `+86139${String(i + 1).padStart(8, "0")}`);
+      const values = store.lookup(tag)?.numbers[0]?.values;
+      const spent = fields[spend] ?? null;
+      const stored = values?.[3] ?? null;
+      if (values?.[0] !== fields[calls] || values?.[1] !== fields[out]) differences++;
+      if (spent === null || stored === null) differences += spent === stored ? 0 : 1;
+      else if (Math.abs(stored - 100 * Math.min(500, Math.max(0, spent))) > 0.5 + 1e-6)
+        differences++;
+    });
+    expect(differences).toBe(0);
   });
 });
 
