@@ -1,5 +1,6 @@
 // The loaded catalogue: everything that the declarations under data/ say, linked and checked. Immutable.
 import type { Indicator, KeyedList, View } from "./indicator.ts";
+import type { SubScore } from "./link-model.ts";
 import type { Model } from "./model.ts";
 import type { Product } from "./product.ts";
 import type { TagClass } from "./tag.ts";
@@ -17,6 +18,8 @@ export interface Catalogue {
   readonly views: readonly View[];
   readonly lists: readonly KeyedList[];
   readonly verifications: ReadonlyMap<string, Verification>;
+  /** Dimensions that models share, by id. */
+  readonly subScores: ReadonlyMap<string, SubScore>;
   readonly models: ReadonlyMap<string, Model>;
   readonly tagClasses: ReadonlyMap<string, TagClass>;
   /** By `id@version`. */

@@ -7,7 +7,7 @@ import { WjfError } from "../core/errors.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { Declarations, type Entry } from "./declarations.ts";
 import { Indicator, KeyedList, timeColumn, View } from "./indicator.ts";
-import { linkModel, SubScore } from "./link-model.ts";
+import { linkModel, type ModelParts, SubScore } from "./link-model.ts";
 import { linkProduct } from "./link-product.ts";
 import { type Model, ModelDeclaration } from "./model.ts";
 import { readPredicate } from "./predicate.ts";
@@ -42,7 +42,8 @@ function linkCatalogue(data: Declarations): Catalogue {
   const indicators = loadIndicators(data, viewById);
   const indicatorById = new Map(indicators.map((each) => [each.id, each]));
   const lists = loadLists(data, viewById);
-  const models = loadModels(data, indicatorById, version);
+  const subScores = byId(data.all("sub-scores.json", SubScore));
+  const models = loadModels(data, { indicators: indicatorById, subScores, version });
   const common: CommonScope = {
     indicators: indicatorById,
     lists: new Map(lists.map((list) => [list.id, list])),
@@ -81,6 +82,7 @@ function linkCatalogue(data: Declarations): Catalogue {
     views,
     lists,
     verifications,
+    subScores,
     models,
     tagClasses,
     products: uniqueBy(products, (product) => product.ref),
@@ -174,15 +176,10 @@ function loadLists(data: Declarations, views: ReadonlyMap<string, View>): KeyedL
   return [...byId(entries).values()];
 }
 
-function loadModels(
-  data: Declarations,
-  indicators: ReadonlyMap<string, Indicator>,
-  version: number,
-): Map<string, Model> {
-  const subScores = byId(data.all("sub-scores.json", SubScore));
+function loadModels(data: Declarations, parts: ModelParts): Map<string, Model> {
   const entries = data.files("models").map((file) => {
     const declared = data.one(file, ModelDeclaration);
-    return { value: linkModel(declared, { indicators, subScores, version }, file), where: file };
+    return { value: linkModel(declared, parts, file), where: file };
   });
   return uniqueBy(entries, (model) => model.ref);
 }
@@ -201,7 +198,8 @@ function loadTags(data: Declarations, common: CommonScope): Map<string, TagClass
   return byId(classes);
 }
 
-function reasonTexts(models: ReadonlyMap<string, Model>) {
+/** @throws WjfError `data-invalid`: one code has one text. */
+export function reasonTexts(models: ReadonlyMap<string, Model>) {
   const texts = new Map<string, { zh: string; en: string }>();
   for (const model of models.values()) {
     for (const { id, reason } of [...model.dimensions, ...model.authority]) {

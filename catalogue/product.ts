@@ -115,9 +115,18 @@ export type Evaluation =
     }
   | { readonly type: "tags"; readonly classes: readonly TagClass[]; readonly tags: readonly Tag[] };
 
+/** Where a product that did not come with the software comes from. */
+export interface PackageOrigin {
+  /** Client id of the institution that signed the package. */
+  readonly owner: string;
+  /** SHA-256 of the package's canonical JSON. */
+  readonly sha256: string;
+}
+
 export interface Product extends Omit<ProductDeclaration, "rule"> {
   /** `id@version` */
   readonly ref: ProductRef;
+  readonly package?: PackageOrigin;
   readonly rule: ReleaseRule;
   readonly slots: readonly SlotSpec[];
   readonly evaluation: Evaluation;

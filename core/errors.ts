@@ -317,6 +317,24 @@ export const ERRORS = {
     title: "This gateway is suspended after a failed merge audit.",
     next: "Its operator must answer for it first.",
   },
+  "model-invalid": {
+    grpc: grpc.INVALID_ARGUMENT,
+    http: 422,
+    title: "The model package is not valid, or not signed by whom it should be.",
+    next: "Correct what `detail` names and sign it again.",
+  },
+  "model-not-approved": {
+    grpc: grpc.PERMISSION_DENIED,
+    http: 403,
+    title: "This model version is not approved where it was asked for.",
+    next: "Ask for a version that the provinces have approved.",
+  },
+  "model-in-shadow": {
+    grpc: grpc.PERMISSION_DENIED,
+    http: 403,
+    title: "This model version runs in shadow: it is evaluated and never released.",
+    next: "Ask for an approved version; the operator decides when this one is.",
+  },
   "config-invalid": {
     grpc: grpc.FAILED_PRECONDITION,
     http: 500,

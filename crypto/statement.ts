@@ -15,7 +15,8 @@ export interface SignedStatement {
   readonly signature: Buffer;
 }
 
-export type StatementContext = "receipt" | "merge" | "admission" | "batch-manifest";
+export type StatementContext =
+  "receipt" | "merge" | "admission" | "batch-manifest" | "model-package" | "model-admission";
 
 function signedBytes(context: StatementContext, statement: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`weijifen/${context}/v1\n`), statement]);
