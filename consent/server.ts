@@ -3,6 +3,7 @@
 import {
   Server,
   type ServerDuplexStream,
+  type ServerUnaryCall,
   type ServerWritableStream,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
@@ -10,6 +11,7 @@ import type { Logger } from "../core/log.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
 import {
+  AdmitRequest,
   AuthorityStub,
   bindServer,
   type BoundServer,
@@ -20,15 +22,24 @@ import {
   serverCredentials,
   type TlsIdentity,
   toServiceError,
+  unaryMethod,
 } from "../proto/index.ts";
+import type { Admitter } from "./admitter.ts";
 import type { FollowHub } from "./follow-hub.ts";
 import type { Releaser } from "./release/releaser.ts";
 
 const PROVINCE = /^p[1-6][0-9]\.weijifen\.internal$/;
 
+export interface AuthorityParts {
+  readonly admitter: Admitter;
+  readonly releaser: Releaser;
+  readonly hub: FollowHub;
+  readonly log: Logger;
+}
+
 /** @throws WjfError `port-in-use`. */
 export async function serveAuthority(
-  parts: { readonly releaser: Releaser; readonly hub: FollowHub; readonly log: Logger },
+  parts: AuthorityParts,
   identity: TlsIdentity,
   address: string,
 ): Promise<BoundServer> {
@@ -37,6 +48,7 @@ export async function serveAuthority(
     Follow: (stream: ServerWritableStream<unknown, unknown>) => {
       settle(follow(stream, parts.hub), stream, parts.log);
     },
+    Admit: unaryMethod((call) => admit(call, parts.admitter), parts.log),
     Release: (stream: ServerDuplexStream<unknown, unknown>) => {
       settle(release(stream, parts.releaser), stream, parts.log);
     },
@@ -49,8 +61,15 @@ async function follow(
   stream: ServerWritableStream<unknown, unknown>,
   hub: FollowHub,
 ): Promise<void> {
-  requirePeer(stream, (name) => name === roleName("gateway") || PROVINCE.test(name));
-  await hub.follow(stream);
+  const gateway = roleName("gateway");
+  const name = requirePeer(stream, (peer) => peer === gateway || PROVINCE.test(peer));
+  await hub.follow(stream, name === gateway ? "gateway" : "node");
+}
+
+async function admit(call: ServerUnaryCall<unknown, unknown>, admitter: Admitter): Promise<object> {
+  requirePeer(call, (name) => name === roleName("gateway"));
+  const request = parseWith(AdmitRequest, call.request, "request-malformed", "message");
+  return { admission: await admitter.admit(request) };
 }
 
 async function release(

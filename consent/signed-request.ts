@@ -25,6 +25,12 @@ export const QueryBody = z.strictObject({
 });
 export type QueryBody = z.infer<typeof QueryBody>;
 
+/** The sealed claims of a body that somebody else has verified. @throws WjfError `request-malformed`. */
+export function readClaims(body: Uint8Array): string | undefined {
+  const text = Buffer.from(body).toString("utf8");
+  return parseJsonWith(QueryBody, text, "request-malformed", "body").claims;
+}
+
 /** What every verifier of one federation agrees on. */
 export interface RequestRules {
   readonly issuer: string;

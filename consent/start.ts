@@ -7,19 +7,21 @@ import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { type HeDecryptor, type HeScheme, SealScheme } from "../crypto/index.ts";
 import { readTlsIdentity } from "../proto/index.ts";
+import { Admitter } from "./admitter.ts";
 import { AtRest } from "./at-rest.ts";
 import { ConsentService } from "./consent-service.ts";
-import { openAuthorityDatabase } from "./database.ts";
-import { EpochKeeper, type Federation, readFederation } from "./epochs.ts";
+import { type Epoch, EpochKeeper, type Federation, readFederation } from "./epochs.ts";
 import { FollowHub } from "./follow-hub.ts";
 import { serveAuthorityHttp } from "./http.ts";
-import { ConsentLedger, consentTables } from "./ledger.ts";
-import { AuditLog, noteSigner } from "./log/index.ts";
+import { type ConsentLedger, consentTables } from "./ledger.ts";
+import { openLedger, writeLogKeys } from "./open-ledger.ts";
 import { publicTokenKeys } from "./oidc/signing-keys.ts";
+import type { LeafDraft } from "./log/index.ts";
 import { productNotices } from "./product-notice.ts";
 import { openSealDecryptor, Releaser } from "./release/index.ts";
 import { sandboxDirectory } from "./sandbox-directory.ts";
-import { type AuthoritySecrets, readAuthoritySecrets } from "./secrets.ts";
+import { type AuthoritySecrets, readAuthoritySecrets, TOKEN_KEYS } from "./secrets.ts";
+import { TokenKeyFollower } from "./token-keys.ts";
 import { serveAuthority } from "./server.ts";
 import { sandboxSms } from "./sms.ts";
 
@@ -56,7 +58,8 @@ export async function startAuthority(
   const secrets = readAuthoritySecrets(join(folder, "secrets"));
   const federation = readFederation(join(folder, "federation.json"));
   const scheme = resources.use(await createScheme());
-  const { db, ledger } = await openLedger(settings, secrets, resources);
+  const { db, ledger } = resources.use(await openLedger(settings, secrets));
+  writeLogKeys(settings, ledger.log.verifierKeys);
   const service = createConsentService({ settings, folder, secrets, federation, ledger, db, log });
   const epochs = await EpochKeeper.open({
     folder: join(folder, "epochs"),
@@ -68,25 +71,41 @@ export async function startAuthority(
   });
   await recordEpochs(epochs, ledger, resources, log);
   const { statusLists } = service;
-  const hub = resources.use(new FollowHub({ epochs, statusLists, ledger, log }));
+  const hub = resources.use(new FollowHub({ epochs, statusLists, ledger, db, log }));
+  const tokenKeys = resources.use(
+    new TokenKeyFollower({ path: join(folder, "secrets", TOKEN_KEYS), service, epochs, log }),
+  );
+  const { lifecycle } = service;
+  const catalogue = loadCatalogue();
+  const { admissionKey } = secrets;
+  const clock = systemClock;
+  const admitter = new Admitter({
+    epochs,
+    atRest: service.options.atRest,
+    db,
+    catalogue,
+    clock,
+    admissionKey,
+  });
   const releaser = resources.use(
     new Releaser({
       scheme,
+      admitter,
       openDecryptor: (key) => openDecryptor(scheme, key),
       epochs,
       ledger,
       db,
-      lifecycle: service.lifecycle,
+      lifecycle,
       atRest: service.options.atRest,
-      catalogue: loadCatalogue(),
-      clock: systemClock,
+      catalogue,
+      clock,
       random: systemRandom,
       log,
       auditProbability: settings.mergeAuditProbability,
     }),
   );
   const housekeeping = setInterval(() => {
-    Promise.all([epochs.rotateIfDue(), service.housekeeping()]).catch((error: unknown) =>
+    Promise.all([tokenKeys.refresh(), service.housekeeping()]).catch((error: unknown) =>
       log.error({ err: error }, "housekeeping failed"),
     );
   }, HOUSEKEEPING_MS);
@@ -94,7 +113,9 @@ export async function startAuthority(
   const http = resources.use(await serveAuthorityHttp(service, ledger.log, settings));
   const address = `${settings.bind}:${settings.authorityGrpcPort}`;
   const identity = readTlsIdentity(join(folder, "secrets"));
-  const grpc = resources.use(await serveAuthority({ releaser, hub, log }, identity, address));
+  const grpc = resources.use(
+    await serveAuthority({ admitter, releaser, hub, log }, identity, address),
+  );
   const owned = resources.move();
   return {
     url: http.url,
@@ -104,30 +125,6 @@ export async function startAuthority(
     epochs,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-async function openLedger(
-  settings: Settings,
-  secrets: AuthoritySecrets,
-  resources: AsyncDisposableStack,
-) {
-  const db = await openAuthorityDatabase(settings);
-  resources.defer(() => db.destroy());
-  const origin = logOrigin(settings);
-  const log = resources.use(
-    await AuditLog.open({
-      db,
-      origin,
-      signers: secrets.logKeys.map((key) => noteSigner(origin, key)),
-      clock: systemClock,
-    }),
-  );
-  return { db, ledger: new ConsentLedger(log) };
-}
-
-/** The log's name: the authority's address without its scheme (c2sp.org/tlog-checkpoint). */
-export function logOrigin({ authorityUrl }: Pick<Settings, "authorityUrl">): string {
-  return `${new URL(authorityUrl).host}/log`;
 }
 
 interface ServiceParts {
@@ -151,6 +148,7 @@ function createConsentService(parts: ServiceParts): ConsentService {
       return value;
     },
     recordEvent: ledger.recordEvent,
+    timeOf: ledger.timeOf,
     atRest: new AtRest(secrets.storageKey),
     clock: systemClock,
     random: systemRandom,
@@ -180,34 +178,45 @@ function createConsentService(parts: ServiceParts): ConsentService {
   });
 }
 
-/** Every epoch is in the log: the one in force at the start, and each that opens later. */
+/** Every epoch is in the log: each that opens, and what a crash or another replica left unlogged. */
 async function recordEpochs(
   epochs: EpochKeeper,
   ledger: ConsentLedger,
   resources: AsyncDisposableStack,
   log: Logger,
 ): Promise<void> {
-  const record = async ({ number, roster, rosterDigest }: ReturnType<EpochKeeper["current"]>) => {
-    const digest = rosterDigest.toString("hex");
-    await ledger.log.append([
-      {
-        type: "epoch",
-        event: "opened",
-        epoch: number,
-        public_key_sha256: roster.he.public_key_sha256,
-        roster_sha256: digest,
-      },
-      {
-        type: "roster",
-        epoch: number,
-        roster_sha256: digest,
-        provinces: roster.provinces.map(({ code }) => code),
-      },
-    ]);
+  const recordAll = async (): Promise<void> => {
+    for (const epoch of epochs.unlogged()) {
+      await ledger.log.append(epochLeaves(epoch));
+      epochs.markLogged(epoch);
+    }
   };
-  const opened = epochs.onOpened((epoch) => {
-    record(epoch).catch((error: unknown) => log.error({ err: error }, "an epoch was not logged"));
+  let recording = recordAll();
+  const opened = epochs.onOpened(() => {
+    recording = recording
+      .then(recordAll)
+      .catch((error: unknown) => log.error({ err: error }, "an epoch was not logged"));
   });
+  resources.defer(async () => await recording);
   resources.use(opened);
-  if (epochs.isNew) await record(epochs.current());
+  await recording;
+}
+
+function epochLeaves({ number, roster, rosterDigest }: Epoch): readonly LeafDraft[] {
+  const digest = rosterDigest.toString("hex");
+  return [
+    {
+      type: "epoch",
+      event: "opened",
+      epoch: number,
+      public_key_sha256: roster.he.public_key_sha256,
+      roster_sha256: digest,
+    },
+    {
+      type: "roster",
+      epoch: number,
+      roster_sha256: digest,
+      provinces: roster.provinces.map(({ code }) => code),
+    },
+  ];
 }

@@ -36,6 +36,12 @@ export const Settings = z.object({
   WJF_FAN_OUT_TIMEOUT_MS: z.coerce.number().int().min(100).max(120_000).default(5000),
   /** A node's replies leave on multiples of this, counted from the request's arrival. */
   WJF_REPLY_QUANTUM_MS: z.coerce.number().int().min(0).max(1000).default(5),
+  /** Share of admitted items whose tokens a node verifies itself all the same. 1: all of them. */
+  WJF_VERIFY_SAMPLE: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1 / 16),
   /** Fewest provinces that a fan-out may have. */
   WJF_MINIMUM_ROSTER: z.coerce.number().int().min(2).max(64).default(2),
 });
@@ -60,6 +66,7 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
     mergeAuditProbability: raw.WJF_MERGE_AUDIT_PROBABILITY,
     fanOutTimeoutMs: raw.WJF_FAN_OUT_TIMEOUT_MS,
     replyQuantumMs: raw.WJF_REPLY_QUANTUM_MS,
+    verifySample: raw.WJF_VERIFY_SAMPLE,
     minimumRoster: raw.WJF_MINIMUM_ROSTER,
   };
 }

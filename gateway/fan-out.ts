@@ -24,7 +24,7 @@ export interface FanOutParts {
   readonly scheme: HeScheme;
   readonly view: FederationView;
   readonly provinces: ProvincePool;
-  readonly authority: Pick<AuthorityClient, "release">;
+  readonly authority: Pick<AuthorityClient, "admit" | "release">;
   readonly signingKey: KeyObject;
   readonly log: Logger;
   /** For everything: both rounds and the release. */
@@ -81,7 +81,10 @@ async function collect(
 ): Promise<Round> {
   const digested = describe(group, provinces, epoch);
   const credentials = group.map((query) => query.credentials);
-  const request = { descriptor: digested.bytes, credentials };
+  const question = { descriptor: digested.bytes, credentials };
+  // One signature of the authority's spares every node the verification of every token.
+  const { admission } = await parts.authority.admit(question, parts.timeoutMs * share);
+  const request = { ...question, admission };
   using sum = parts.scheme.sum();
   const settled = await Promise.allSettled(
     provinces.map(async (code) => {

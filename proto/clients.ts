@@ -6,6 +6,8 @@ import { parseWith } from "../core/parse.ts";
 import { clientSecurity, type Role, type TlsIdentity } from "./mutual-tls.ts";
 import { fromServiceError } from "./status.ts";
 import {
+  AdmitReply,
+  type AdmitRequest,
   AuthorityStub,
   EvaluateReply,
   type EvaluateRequest,
@@ -34,13 +36,8 @@ export class ProvinceNodeClient implements Disposable {
 
   /** @throws WjfError the node's own code, `deadline-exceeded` or `federation-unavailable`. */
   async evaluate(request: EvaluateRequest, timeoutMs: number): Promise<EvaluateReply> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const call = this.#stub["Evaluate"] as unknown as Unary;
-    call.call(this.#stub, request, deadlineIn(timeoutMs), (error, reply) => {
-      if (error) reject(fromServiceError(error));
-      else resolve(reply);
-    });
-    return parseWith(EvaluateReply, await promise, "ciphertext-invalid", "reply");
+    const reply = await callUnary(this.#stub, "Evaluate", request, timeoutMs);
+    return parseWith(EvaluateReply, reply, "ciphertext-invalid", "reply");
   }
 
   [Symbol.dispose](): void {
@@ -77,6 +74,12 @@ export class AuthorityClient implements Disposable {
     }
   }
 
+  /** @throws WjfError the authority's code, `deadline-exceeded` or `federation-unavailable`. */
+  async admit(request: AdmitRequest, timeoutMs: number): Promise<AdmitReply> {
+    const reply = await callUnary(this.#stub, "Admit", request, timeoutMs);
+    return parseWith(AdmitReply, reply, "receipt-invalid", "reply");
+  }
+
   /**
    * Asks for one release. `reveal` is called only if the authority audits this merge.
    * @throws WjfError the authority's own code, or `federation-unavailable` if the stream breaks: the outcome is then
@@ -109,6 +112,21 @@ export class AuthorityClient implements Disposable {
   [Symbol.dispose](): void {
     this.#stub.close();
   }
+}
+
+async function callUnary(
+  stub: object,
+  method: string,
+  request: object,
+  timeoutMs: number,
+): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const call = (stub as Record<string, unknown>)[method] as Unary;
+  call.call(stub, request, deadlineIn(timeoutMs), (error, reply) => {
+    if (error) reject(fromServiceError(error));
+    else resolve(reply);
+  });
+  return await promise;
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -1,6 +1,8 @@
 // Binding and stopping a gRPC server, the same for every party.
-import { type Server, type ServerCredentials } from "@grpc/grpc-js";
+import type { handleUnaryCall, Server, ServerCredentials, ServerUnaryCall } from "@grpc/grpc-js";
 import { WjfError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import { toServiceError } from "./status.ts";
 
 /** How long a stopping server lets running calls finish. */
 const DRAIN_MS = 5000;
@@ -33,4 +35,21 @@ async function stop(server: Server): Promise<void> {
   server.tryShutdown(() => resolve());
   await promise;
   clearTimeout(force);
+}
+
+/** A unary method whose refusals are logged by code and sent as the catalogue says. */
+export function unaryMethod(
+  work: (call: ServerUnaryCall<unknown, unknown>) => Promise<object>,
+  log: Logger,
+): handleUnaryCall<unknown, unknown> {
+  return (call, done) => {
+    work(call).then(
+      (reply) => done(null, reply),
+      (error: unknown) => {
+        const refusal = error instanceof WjfError ? error.code : "internal";
+        log.warn({ err: error, refusal, method: call.getPath() }, "a call was refused");
+        done(toServiceError(error));
+      },
+    );
+  };
 }

@@ -50,8 +50,15 @@ export type ItemCredentials = z.infer<typeof ItemCredentials>;
 export const EvaluateRequest = z.object({
   descriptor: bytes(1024 * 1024),
   credentials: z.array(ItemCredentials).min(1).max(1024),
+  admission: SignedStatementMessage.nullish(),
 });
 export type EvaluateRequest = z.infer<typeof EvaluateRequest>;
+
+export const AdmitRequest = EvaluateRequest.omit({ admission: true });
+export type AdmitRequest = z.infer<typeof AdmitRequest>;
+
+export const AdmitReply = z.object({ admission: SignedStatementMessage });
+export type AdmitReply = z.infer<typeof AdmitReply>;
 
 export const EvaluateReply = z.object({ ciphertext: Ciphertext, receipt: SignedStatementMessage });
 export type EvaluateReply = z.infer<typeof EvaluateReply>;

@@ -3,9 +3,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { KeyObject } from "node:crypto";
 import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
+import { sha256Hex } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
-import type { ProvinceCode } from "../core/ids.ts";
+import type { ProvinceCode, SubjectTag } from "../core/ids.ts";
+import type { Random } from "../core/random.ts";
 import {
   type DigestedDescriptor,
   type FanOutItem,
@@ -18,8 +20,12 @@ import {
   type PrivateX25519Jwk,
 } from "../crypto/index.ts";
 import {
+  type Admission,
+  type AdmittedItem,
   type EpochView,
   type FederationView,
+  openAdmission,
+  readClaims,
   requestRules,
   requireSameQuestion,
   verifySignedRequest,
@@ -51,6 +57,9 @@ export interface NodeParts {
   readonly store: FeatureStore;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
+  readonly random: Random;
+  /** Share of admitted items whose tokens this node verifies itself all the same, 0 to 1. */
+  readonly verifySample: number;
   /** Replies leave on multiples of this after arrival, so that time does not tell who is held. 0: at once. */
   readonly replyQuantumMs: number;
   /** Masks of one roster; a plaintext twin has none. */
@@ -86,12 +95,15 @@ export class FanOutAnswerer implements Disposable {
     const epoch = this.#requireMember(digested, request);
     this.#requireFresh(digested.digest);
     const { items } = digested.descriptor;
+    const admission = openAdmissionOf(request, digested, epoch);
     const slots = new Uint32Array(digested.slotsUsed);
     const refusals: Refusal[] = [];
     const evaluations = items.map(async (item, index) => {
       const credentials = request.credentials[index] as ItemCredentials;
       try {
-        slots.set(await this.#evaluate(item, credentials, epoch), item.slot_offset);
+        const subject = await this.#subject(item, credentials, epoch, admission?.items[index]);
+        const body = credentials.body;
+        slots.set(await this.#evaluate(item, subject, body), item.slot_offset);
       } catch (error) {
         if (!(error instanceof WjfError)) throw error;
         refusals.push({ item: index, code: error.code });
@@ -138,24 +150,43 @@ export class FanOutAnswerer implements Disposable {
     }
   }
 
-  async #evaluate(
+  /**
+   * Whom an item is about. An admitted item's token was verified by the authority; a random sample of those is verified
+   * here all the same, so that a false admission does not stay unseen. What is not admitted is always verified here.
+   */
+  async #subject(
     item: FanOutItem,
     credentials: ItemCredentials,
     epoch: EpochView,
-  ): Promise<Uint32Array> {
-    const { clock, view, catalogue, secrets, store } = this.#parts;
+    admitted: AdmittedItem | undefined,
+  ): Promise<SubjectTag> {
+    const { clock, view, catalogue, secrets, random, verifySample } = this.#parts;
+    if (admitted !== undefined && "refused" in admitted) throw new WjfError(admitted.refused);
+    if (admitted !== undefined && random.unit() >= verifySample) {
+      return openSubject(secrets.subjectMasterKey, admitted.sub, admitted.jti);
+    }
     const rules = requestRules(epoch, catalogue, MAX_PROOF_AGE_S);
     const verified = await verifySignedRequest(credentials, rules, clock);
     requireSameQuestion(item, verified);
     view.requireActive(verified.consent.status);
+    const { sub, jti } = verified.consent;
+    if (admitted !== undefined && (admitted.sub !== sub || admitted.jti !== jti)) {
+      throw new WjfError("receipt-invalid", "the admission is of another token");
+    }
+    return openSubject(secrets.subjectMasterKey, sub, jti);
+  }
+
+  async #evaluate(item: FanOutItem, subject: SubjectTag, body: Buffer): Promise<Uint32Array> {
+    const { catalogue, secrets, store } = this.#parts;
     const product = requireProduct(catalogue, item.product);
     if (slotWidth(product) !== item.slot_width) {
       throw new WjfError("descriptor-invalid", "slot_width");
     }
-    const { sub, jti } = verified.consent;
-    const person = store.lookup(openSubject(secrets.subjectMasterKey, sub, jti));
+    // Before the lookup: a refusal may not depend on who is held.
+    const sealed = requireClaims(item, body);
+    const person = store.lookup(subject);
     // Claims are opened only for people held here; that it takes time is hidden by the reply quantum.
-    const claims = person && (await openClaims(verified.claims, secrets.groupKey));
+    const claims = person && (await openClaims(sealed, secrets.groupKey));
     return evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
   }
 
@@ -193,11 +224,35 @@ function disposeEncryptor(encryptor: HeEncryptor): void {
   encryptor[Symbol.dispose]();
 }
 
+/** @throws WjfError `receipt-invalid` when there is an admission, and it is not the authority's for this fan-out. */
+function openAdmissionOf(
+  { admission: signed }: EvaluateRequest,
+  { descriptor, digest }: DigestedDescriptor,
+  epoch: EpochView,
+): Admission | undefined {
+  if (signed === undefined || signed === null) return undefined;
+  const admission = openAdmission(signed, epoch.admissionKey);
+  const about =
+    admission.descriptor === digest.toString("hex") &&
+    admission.items.length === descriptor.items.length;
+  if (!about) throw new WjfError("receipt-invalid", "the admission is of another fan-out");
+  return admission;
+}
+
+/** @throws WjfError `descriptor-invalid` when the body's claims are not those that the descriptor names. */
+function requireClaims(item: FanOutItem, body: Buffer): string | undefined {
+  const sealed = readClaims(body);
+  if (sha256Hex(sealed ?? "") !== item.claims_hash) {
+    throw new WjfError("descriptor-invalid", "claims_hash");
+  }
+  return sealed;
+}
+
 /** Unreadable claims are a fault that only the sum tells (slot `fault`), never this node's refusal. */
-async function openClaims(jwe: string | undefined, groupKey: KeyObject): Promise<unknown> {
-  if (jwe === undefined) return undefined;
+async function openClaims(sealed: string | undefined, groupKey: KeyObject): Promise<unknown> {
+  if (sealed === undefined) return undefined;
   try {
-    return await openJson(jwe, groupKey, "claims-invalid");
+    return await openJson(sealed, groupKey, "claims-invalid");
   } catch {
     return null;
   }

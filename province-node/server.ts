@@ -1,11 +1,5 @@
 // The node's gRPC service over mutual TLS. Parses, dispatches, translates errors; decides nothing.
-import {
-  type sendUnaryData,
-  Server,
-  type ServerUnaryCall,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
-import { WjfError } from "../core/errors.ts";
+import { Server, type ServerUnaryCall, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Logger } from "../core/log.ts";
 import { parseWith } from "../core/parse.ts";
 import {
@@ -17,7 +11,7 @@ import {
   roleName,
   serverCredentials,
   type TlsIdentity,
-  toServiceError,
+  unaryMethod,
 } from "../proto/index.ts";
 import type { FanOutAnswerer } from "./answer.ts";
 
@@ -40,18 +34,7 @@ export async function serveNode(
     using _busy = readiness.busy();
     return await answerer.answer(request);
   };
-  const implementation: UntypedServiceImplementation = {
-    Evaluate: (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => {
-      evaluate(call).then(
-        (reply) => done(null, reply),
-        (error: unknown) => {
-          const refusal = error instanceof WjfError ? error.code : "internal";
-          log.warn({ err: error, refusal }, "a fan-out was refused");
-          done(toServiceError(error));
-        },
-      );
-    },
-  };
+  const implementation: UntypedServiceImplementation = { Evaluate: unaryMethod(evaluate, log) };
   server.addService(ProvinceNodeStub.service, implementation);
   return await bindServer(server, address, serverCredentials(identity));
 }

@@ -5,6 +5,7 @@ import { systemClock } from "../core/clock.ts";
 import { nodePort, type Settings } from "../core/config.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
+import { systemRandom } from "../core/random.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
@@ -60,6 +61,8 @@ export async function startProvinceNode(
       store,
       catalogue,
       clock: systemClock,
+      random: systemRandom,
+      verifySample: settings.verifySample,
       createMasks: crypto.createMasks(province, secrets.maskKey, scheme.parameters.plainModulus),
       replyQuantumMs: settings.replyQuantumMs,
     }),

@@ -10,24 +10,17 @@ import { readSecretFile } from "../../core/secret-file.ts";
 import type { Catalogue } from "../../catalogue/index.ts";
 import type { FanOutItem, HeDecryptor, HeScheme } from "../../crypto/index.ts";
 import type { ReleaseCommit, ReleaseOutcome } from "../../proto/index.ts";
+import type { Admitter, Question } from "../admitter.ts";
 import type { Epoch, EpochKeeper } from "../epochs.ts";
-import { requestRules } from "../federation-view.ts";
 import type { ConsentLedger } from "../ledger.ts";
-import {
-  requireSameQuestion,
-  type VerifiedRequest,
-  verifySignedRequest,
-} from "../signed-request.ts";
 import { auditMerge, type CheckedMerge, checkMerge, isAudited } from "./check-merge.ts";
 import { type ItemRelease, releaseItem, type ReleaseItemParts } from "./release-item.ts";
 import { requireNotSuspended, suspendGateway } from "./suspension.ts";
 
-/** Oldest DPoP proof that still gets an answer: it has waited, been fanned out and merged. */
-const MAX_PROOF_AGE_S = 180;
-
 export interface ReleaserParts extends ReleaseItemParts {
   readonly scheme: HeScheme;
   readonly openDecryptor: (secretKey: Uint8Array) => HeDecryptor;
+  readonly admitter: Admitter;
   readonly epochs: EpochKeeper;
   readonly ledger: ConsentLedger;
   readonly catalogue: Catalogue;
@@ -37,8 +30,6 @@ export interface ReleaserParts extends ReleaseItemParts {
   /** p of the merge audit, 0 to 1. */
   readonly auditProbability: number;
 }
-
-type Question = VerifiedRequest | ErrorCode;
 
 export class Releaser implements Disposable {
   readonly #parts: ReleaserParts;
@@ -56,10 +47,11 @@ export class Releaser implements Disposable {
     commit: ReleaseCommit,
     reveal: () => Promise<readonly Uint8Array[]>,
   ): Promise<readonly ReleaseOutcome[]> {
-    const { epochs, ledger } = this.#parts;
+    const { admitter, epochs, ledger } = this.#parts;
     const merge = checkMerge(commit, epochs);
     await requireNotSuspended(this.#parts.db, merge.epoch);
-    const questions = await this.#verifyQuestions(commit, merge);
+    const credentials = commit.items.map((item) => item.credentials);
+    const questions = await admitter.questions(merge.digested, credentials, merge.epoch);
     const audited = isAudited(this.#parts.auditProbability, this.#parts.random);
     if (audited) await this.#audit(commit, merge, reveal);
     const sums = this.#decrypt(merge);
@@ -70,25 +62,6 @@ export class Releaser implements Disposable {
     sums.fill(0);
     epochs.countReleases(outcomes.length);
     return outcomes;
-  }
-
-  async #verifyQuestions(
-    commit: ReleaseCommit,
-    { epoch, digested }: CheckedMerge,
-  ): Promise<Question[]> {
-    const rules = requestRules(epoch, this.#parts.catalogue, MAX_PROOF_AGE_S);
-    return await Promise.all(
-      digested.descriptor.items.map(async (item, i) => {
-        try {
-          const { credentials } = commit.items[i] as ReleaseCommit["items"][number];
-          const verified = await verifySignedRequest(credentials, rules, this.#parts.clock);
-          requireSameQuestion(item, verified);
-          return verified;
-        } catch (error) {
-          return errorCode(error);
-        }
-      }),
-    );
   }
 
   async #audit(
