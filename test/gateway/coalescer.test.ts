@@ -1,0 +1,258 @@
+// What waits together travels together, in turn, within its limits; whatever happens to a fan-out, every question gets
+// exactly one outcome and nothing stays behind.
+import { setImmediate } from "node:timers/promises";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { WjfError } from "../../core/errors.ts";
+import { Coalescer, type CoalescerLimits, DEFAULT_LIMITS } from "../../gateway/coalescer.ts";
+import type { PendingQuery } from "../../gateway/pending-query.ts";
+import type { ReleaseOutcome } from "../../proto/index.ts";
+import { pending } from "./pending-queries.ts";
+
+/** A dispatcher whose fan-outs end when, and as, the test says. */
+class HeldDispatch {
+  readonly groups: (readonly PendingQuery[])[] = [];
+  readonly #held: PromiseWithResolvers<readonly ReleaseOutcome[]>[] = [];
+
+  readonly dispatch = (group: readonly PendingQuery[]): Promise<readonly ReleaseOutcome[]> => {
+    this.groups.push(group);
+    const held = Promise.withResolvers<readonly ReleaseOutcome[]>();
+    this.#held.push(held);
+    return held.promise;
+  };
+
+  /** Ends the oldest fan-out that is under way with an answer to each of its questions. */
+  async answer(outcomesOf = answersTo): Promise<void> {
+    const index = this.groups.length - this.#held.length;
+    this.#held.shift()?.resolve(outcomesOf(this.groups[index] ?? []));
+    await setImmediate();
+  }
+
+  async fail(error: unknown): Promise<void> {
+    this.#held.shift()?.reject(error);
+    await setImmediate();
+  }
+
+  get underWay(): number {
+    return this.#held.length;
+  }
+
+  clients(group: number): string[] {
+    return (this.groups[group] ?? []).map(({ clientId }) => clientId);
+  }
+}
+
+function answersTo(group: readonly PendingQuery[]): ReleaseOutcome[] {
+  return group.map(({ item }) => ({ result: "answer", answer: item.query_id }));
+}
+
+function start(limits: Partial<CoalescerLimits> = {}) {
+  const held = new HeldDispatch();
+  const coalescer = new Coalescer(held.dispatch, { ...DEFAULT_LIMITS, ...limits });
+  /** Submits without waiting; a failure is looked at by the test or not at all. */
+  const submit = (query: PendingQuery): Promise<ReleaseOutcome> => {
+    const outcome = coalescer.submit(query);
+    outcome.catch(() => undefined);
+    return outcome;
+  };
+  return { held, coalescer, submit };
+}
+
+const refusal = (code: string) => expect.objectContaining({ code });
+
+test("when idle nothing waits; what comes while fan-outs are under way travels together", async () => {
+  const { held, coalescer, submit } = start({ inFlight: 1 });
+  const first = submit(pending());
+  expect(held.groups.map((group) => group.length)).toEqual([1]);
+  const rest = Array.from({ length: 20 }, () => submit(pending()));
+  expect(coalescer).toMatchObject({ waiting: 20, inFlight: 1 });
+  await held.answer();
+  expect(held.groups.map((group) => group.length)).toEqual([1, 20]);
+  await held.answer();
+  expect(await Promise.all([first, ...rest])).toHaveLength(21);
+  expect(coalescer).toMatchObject({ waiting: 0, inFlight: 0 });
+});
+
+test("everybody gets the outcome of the own question", async () => {
+  const { held, submit } = start({ inFlight: 1 });
+  const queries = Array.from({ length: 30 }, (_, i) => pending({ client: `c${i % 4}` }));
+  const outcomes = queries.map(submit);
+  while (held.underWay > 0) await held.answer();
+  for (const [i, outcome] of outcomes.entries()) {
+    expect(await outcome).toEqual({ result: "answer", answer: queries[i]?.item.query_id });
+  }
+});
+
+describe("fairness", () => {
+  test("institutions take turns: one with a thousand questions does not hold up one with two", async () => {
+    const { held, submit } = start({ inFlight: 1, groupItems: 4 });
+    void submit(pending({ client: "first" }));
+    for (let i = 0; i < 1000; i++) void submit(pending({ client: "greedy" }));
+    for (let i = 0; i < 2; i++) void submit(pending({ client: "modest" }));
+    void submit(pending({ client: "single" }));
+    await held.answer();
+    expect(held.clients(1)).toEqual(["greedy", "modest", "single", "greedy"]);
+    await held.answer();
+    expect(held.clients(2)).toEqual(["modest", "greedy", "greedy", "greedy"]);
+  });
+
+  test("one institution's questions keep their order", async () => {
+    const { held, submit } = start({ inFlight: 1, groupItems: 3 });
+    const queries = Array.from({ length: 10 }, () => pending());
+    for (const query of queries) void submit(query);
+    while (held.underWay > 0) await held.answer();
+    expect(held.groups.flat()).toEqual(queries);
+  });
+});
+
+describe("limits", () => {
+  test("never more fan-outs under way, questions in one, or slots in one than allowed", async () => {
+    const wish = fc.record({
+      client: fc.constantFrom("a", "b", "c"),
+      width: fc.integer({ min: 1, max: 700 }),
+    });
+    const limits = fc.record({
+      inFlight: fc.integer({ min: 1, max: 3 }),
+      waiting: fc.constant(1000),
+      groupItems: fc.integer({ min: 1, max: 8 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(wish, { maxLength: 60 }), limits, async (wishes, allowed) => {
+        const { held, submit, coalescer } = start(allowed);
+        const outcomes = wishes.map((each) => submit(pending(each)));
+        let most = held.underWay;
+        while (held.underWay > 0) {
+          await held.answer();
+          most = Math.max(most, held.underWay);
+        }
+        await Promise.all(outcomes);
+        expect(most).toBeLessThanOrEqual(allowed.inFlight);
+        for (const group of held.groups) {
+          expect(group.length).toBeGreaterThan(0);
+          expect(group.length).toBeLessThanOrEqual(allowed.groupItems);
+          const slots = group.reduce((sum, { item }) => sum + item.slot_width, 0);
+          expect(slots).toBeLessThanOrEqual(2047);
+        }
+        expect(held.groups.flat()).toHaveLength(wishes.length);
+        expect(coalescer).toMatchObject({ waiting: 0, inFlight: 0 });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("a ciphertext is filled to its last slot, and what does not fit travels next", async () => {
+    const { held, submit } = start({ inFlight: 1 });
+    void submit(pending());
+    for (const width of [2000, 47, 1]) void submit(pending({ width }));
+    await held.answer();
+    await held.answer();
+    expect(held.groups.slice(1).map((group) => group.map(({ item }) => item.slot_width))).toEqual([
+      [2000, 47],
+      [1],
+    ]);
+  });
+
+  test("what would wait beyond the limit is refused at once, and room comes back", async () => {
+    const { held, submit } = start({ inFlight: 1, waiting: 3, groupItems: 2 });
+    void submit(pending());
+    for (let i = 0; i < 3; i++) void submit(pending());
+    await expect(submit(pending())).rejects.toEqual(refusal("overloaded"));
+    await held.answer();
+    void submit(pending());
+    await held.answer();
+    await held.answer();
+    expect(held.groups.map((group) => group.length)).toEqual([1, 2, 2]);
+  });
+
+  test("a refused question leaves nothing behind: the same id may come again", async () => {
+    const { held, submit } = start({ inFlight: 1, waiting: 0 });
+    const query = pending();
+    await expect(submit(query)).rejects.toEqual(refusal("overloaded"));
+    const roomy = start();
+    const outcome = roomy.submit(query);
+    await roomy.held.answer();
+    expect(await outcome).toMatchObject({ result: "answer" });
+    expect(held.groups).toEqual([]);
+  });
+});
+
+describe("one query id", () => {
+  const id = "0b8f1d5e-4c1d-4a53-9d0a-6f1f6a2c9f10";
+
+  test("the same question again joins the one under way: one fan-out, two answers", async () => {
+    const { held, submit } = start();
+    const outcomes = [submit(pending({ id })), submit(pending({ id }))];
+    expect(held.groups).toHaveLength(1);
+    await held.answer();
+    const [one, two] = await Promise.all(outcomes);
+    expect(one).toEqual(two);
+  });
+
+  test("also while it still waits", async () => {
+    const { held, coalescer, submit } = start({ inFlight: 1 });
+    void submit(pending());
+    const outcomes = [submit(pending({ id })), submit(pending({ id }))];
+    expect(coalescer.waiting).toBe(1);
+    await held.answer();
+    await held.answer();
+    expect(await Promise.all(outcomes)).toHaveLength(2);
+    expect(held.groups.map((group) => group.length)).toEqual([1, 1]);
+  });
+
+  test.each([
+    ["institution", { client: "other" }],
+    ["product", { product: "other@1" }],
+    ["claims", { claims: "other" }],
+    ["token", { token: "other" }],
+    ["form of the answer", { sealed: true }],
+  ])("another %s under the same id is a conflict, and the first is answered", async (_w, other) => {
+    const { held, submit } = start();
+    const first = submit(pending({ id }));
+    await expect(submit(pending({ id, ...other }))).rejects.toEqual(refusal("query-conflict"));
+    await held.answer();
+    expect(await first).toEqual({ result: "answer", answer: id });
+  });
+
+  test("once answered, or failed, it may be asked again: the authority remembers, not the gateway", async () => {
+    const { held, submit } = start();
+    const first = submit(pending({ id }));
+    await held.answer();
+    await first;
+    const second = submit(pending({ id }));
+    await held.fail(new WjfError("coverage-incomplete"));
+    await expect(second).rejects.toEqual(refusal("coverage-incomplete"));
+    const third = submit(pending({ id }));
+    await held.answer();
+    expect(await third).toMatchObject({ result: "answer" });
+    expect(held.groups).toHaveLength(3);
+  });
+});
+
+describe("failure", () => {
+  test("of a fan-out is the failure of its questions, and of no others", async () => {
+    const { held, coalescer, submit } = start({ inFlight: 1, groupItems: 2 });
+    const outcomes = Array.from({ length: 3 }, () => submit(pending()));
+    await held.answer();
+    await held.fail(new WjfError("deadline-exceeded"));
+    const settled = await Promise.allSettled(outcomes);
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(coalescer).toMatchObject({ waiting: 0, inFlight: 0 });
+  });
+
+  test("a dispatcher that throws, or answers too few, is a fault and not a hang", async () => {
+    const throwing = new Coalescer(() => {
+      throw new WjfError("federation-unavailable");
+    });
+    await expect(throwing.submit(pending())).rejects.toEqual(refusal("federation-unavailable"));
+    const { held, submit } = start({ inFlight: 1 });
+    void submit(pending());
+    const outcomes = [submit(pending()), submit(pending())];
+    await held.answer();
+    await held.answer((group) => answersTo(group).slice(0, 1));
+    const settled = await Promise.allSettled(outcomes);
+    expect(settled).toEqual([
+      expect.objectContaining({ status: "fulfilled" }),
+      { status: "rejected", reason: refusal("internal") },
+    ]);
+  });
+});
