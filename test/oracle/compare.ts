@@ -1,6 +1,7 @@
 // Oracle against product, indicator by indicator and question by question. A difference names product, indicator and the
 // subject's place in the list, never who it is.
 import { isDeepStrictEqual } from "node:util";
+import type { Answer } from "../../catalogue/index.ts";
 import { canonicalJson } from "../../core/canonical.ts";
 import type { Oracle, OracleSubject } from "../../province-node/sandbox/oracle/index.ts";
 import type { NumberReading } from "../../province-node/sandbox/oracle/number-reading.ts";
@@ -15,7 +16,8 @@ export class Comparison {
   readonly differences: string[] = [];
   /** By what was compared: an indicator's values count one each, a question's answer one. */
   readonly counts = new Map<string, number>();
-  readonly answers = new Map<string, number>();
+  /** By verification or product: the answers that came, and how often. Tags count one each. */
+  readonly answers = new Map<string, Map<string, number>>();
   #differing = 0;
 
   constructor(federation: ClearFederation, oracle: Oracle) {
@@ -68,8 +70,7 @@ export class Comparison {
       if (!product.subjects.includes("msisdn" in subject ? "msisdn" : "cn-id")) continue;
       const outcome = this.#federation.ask(product, people, claims, facts);
       const expected = this.#oracle.expected(product.ref, subject, claims, facts);
-      const kind = `${product.ref} ${valueOf(expected)}`;
-      this.answers.set(kind, (this.answers.get(kind) ?? 0) + 1);
+      this.#remember(what.of, expected);
       this.#count(
         what.kind,
         isDeepStrictEqual(outcome.answer, expected),
@@ -78,6 +79,18 @@ export class Comparison {
           `product ${canonicalJson(outcome)}, oracle ${canonicalJson(expected)}`,
       );
     }
+  }
+
+  #remember(of: string, answer: Answer): void {
+    const seen = this.answers.get(of) ?? new Map<string, number>();
+    this.answers.set(of, seen);
+    const values = answer.kind === "tags" ? answer.tags : [valueOf(answer)];
+    for (const value of values) seen.set(value, (seen.get(value) ?? 0) + 1);
+  }
+
+  /** Which of these answers never came: a comparison in which they all are the same proves little. */
+  neverSeen(of: string, values: readonly string[]): string[] {
+    return values.filter((value) => !this.answers.get(of)?.has(value)).map((v) => `${of}: ${v}`);
   }
 
   report(): string {
@@ -90,8 +103,7 @@ export class Comparison {
   }
 }
 
-function valueOf(answer: ReturnType<Oracle["expected"]>): string {
+function valueOf(answer: Exclude<Answer, { kind: "tags" }>): string {
   if (answer.kind === "yes_no") return answer.value;
-  if (answer.kind === "tags") return answer.tags.length > 0 ? "some tags" : "no tags";
-  return answer.value === null ? "unknown" : "a score";
+  return answer.band ?? "unknown";
 }

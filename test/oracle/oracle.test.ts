@@ -1,6 +1,6 @@
 // Product against oracle, quickly: the sandbox's people in four provinces, and two provinces of wild rows. The slow
 // suite (oracle.slow.ts) does the same for thousands of people over all 31.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { generateSandbox, type TruthPerson } from "../../province-node/sandbox/generate.ts";
@@ -27,6 +27,35 @@ describe("the oracle", () => {
     expect(Object.keys(TAGS).toSorted()).toEqual(tags.toSorted());
   });
 
+  it("shares no path with the product: parameters and types are all that it imports", () => {
+    const folder = join(import.meta.dirname, "../../province-node/sandbox/oracle");
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    const sources = files.filter((file) => file.endsWith(".ts"));
+    expect(sources.length).toBeGreaterThan(15);
+    const foreign = sources.flatMap((file) => {
+      const imports = readFileSync(join(folder, file), "utf8").matchAll(
+        /import (type )?\{([^}]*)\} from "([^"]+)"/g,
+      );
+      return [...imports].flatMap(([, typeOnly, names = "", from = ""]) =>
+        typeOnly !== undefined || /^\.\.?\/[a-z-]+(\/[a-z-]+)?\.ts$/.test(from)
+          ? []
+          : names
+              .split(",")
+              .map((name) => name.trim())
+              .filter((name) => name !== "" && !name.startsWith("type "))
+              .map((name) => `${name} from ${from.replace(/^(\.\.\/)+/, "")}`),
+      );
+    });
+    expect([...new Set(foreign)].toSorted()).toEqual([
+      "PROVINCES from core/provinces.ts",
+      "existsSync from node:fs",
+      "join from node:path",
+      "loadCatalogue from catalogue/index.ts",
+      "parse from csv-parse/sync",
+      "readFileSync from node:fs",
+    ]);
+  });
+
   it("agrees with the product about the sandbox's people", async () => {
     using folder = new Folder();
     const provinces = ["11", "31", "44", "51"];
@@ -45,7 +74,7 @@ describe("the oracle", () => {
       const random = new Keystream(sandboxKey("questions"), 1, index);
       comparison.indicators({ cnId }, index);
       comparison.questions(subject, index, (own) =>
-        questionsAbout(own, federation.catalogue, random),
+        questionsAbout(own, federation.catalogue, random, 0.4),
       );
     }
     process.stdout.write(`${comparison.report()}\n`);
@@ -79,5 +108,9 @@ describe("the oracle", () => {
     process.stdout.write(`${comparison.report()}\n`);
     expect(comparison.differences).toEqual([]);
     expect(comparison.total).toBeGreaterThan(15_000);
+    const bothWays = [...federation.catalogue.verifications.keys()].flatMap((id) =>
+      comparison.neverSeen(id, ["yes", "no"]),
+    );
+    expect(bothWays).toEqual([]);
   });
 });

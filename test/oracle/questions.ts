@@ -12,7 +12,8 @@ export interface Question {
   readonly product: string;
   readonly claims?: OracleClaims;
   readonly facts?: AuthorityFacts;
-  readonly what: { readonly kind: string; readonly detail: string };
+  /** `of` is the verification or product whose answers must turn out both ways. */
+  readonly what: { readonly kind: string; readonly of: string; readonly detail: string };
 }
 
 const WITHOUT_CLAIMS = [
@@ -31,7 +32,7 @@ const WITHOUT_CLAIMS = [
 
 function* scores(): Generator<Question> {
   for (const product of WITHOUT_CLAIMS) {
-    yield { product, what: { kind: "products without claims", detail: "no claims" } };
+    yield { product, what: { kind: "products without claims", of: product, detail: "no claims" } };
   }
 }
 
@@ -44,7 +45,7 @@ function* singleChecks(
   for (const check of checks) {
     const products = productsWith(catalogue, check.indicator);
     const detail = `${check.indicator} ${JSON.stringify(check.params ?? {})}`;
-    const what = { kind: "single checks", detail };
+    const what = { kind: "single checks", of: check.indicator, detail };
     yield { product: random.pick(products), claims: { checks: [check] }, what };
   }
 }
@@ -86,7 +87,7 @@ function* combinations(checks: readonly AskedCheck[], random: Keystream): Genera
       yield {
         product: "verification@1",
         claims: { checks: chosen, ...(combine === undefined ? {} : { combine }) },
-        what: { kind: "combinations", detail },
+        what: { kind: "combinations", of: "verification@1", detail },
       };
     }
   }
@@ -131,7 +132,11 @@ function* fraud(
       product: "fraud-score@1",
       claims,
       ...(institutions === undefined ? {} : { facts: { institutionsWithin: () => institutions } }),
-      what: { kind: "fraud with claims", detail: `${Object.keys(claims).join()} ${institutions}` },
+      what: {
+        kind: "fraud with claims",
+        of: "fraud-score@1",
+        detail: `${Object.keys(claims).join()} ${institutions}`,
+      },
     };
   }
 }
@@ -145,18 +150,21 @@ function* tagClasses(catalogue: Catalogue, random: Keystream): Generator<Questio
   yield {
     product: "tags@1",
     claims: { classes },
-    what: { kind: "tags of some classes", detail: classes.join() },
+    what: { kind: "tags of some classes", of: "tags@1", detail: classes.join() },
   };
 }
 
+/** @param share of the single checks that is asked; all of them unless told */
 export function* questionsAbout(
   numbers: readonly NumberReading[],
   catalogue: Catalogue,
   random: Keystream,
+  share = 1,
 ): Generator<Question> {
   const checks = checksAround(numbers, catalogue, random);
+  const asked = checks.filter(() => random.chance(share));
   yield* scores();
-  yield* singleChecks(checks, catalogue, random);
+  yield* singleChecks(asked, catalogue, random);
   yield* combinations(checks, random);
   yield* fraud(checks, numbers, random);
   yield* tagClasses(catalogue, random);

@@ -33,6 +33,12 @@ function numbers(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, k) => `${prefix}${String(k).padStart(4, "0")}`);
 }
 
+/** Operators write mobile numbers in several forms; each peer keeps to one, so that no row repeats another. */
+function asWritten(peer: string): string {
+  if (peer.length !== 11 || !peer.startsWith("1")) return peer;
+  return `${["", "+86", "86", "0086"][Number(peer.at(-1)) % 4]}${peer}`;
+}
+
 export interface WildPerson {
   readonly cnId: string;
   readonly name: string;
@@ -145,7 +151,7 @@ class WildProvince {
       this.#add("call", [
         number,
         this.#time(),
-        pick(circle.length > 0 ? circle : PEERS),
+        asWritten(pick(circle.length > 0 ? circle : PEERS)),
         pick(["in", "out"]),
         chance(0.1) ? 0 : whole(1, 900),
         "c1",

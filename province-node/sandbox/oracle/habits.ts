@@ -31,10 +31,13 @@ function kept<Row>(
 
 /** The people called with in 180 days, the closest first: number and the calls. */
 export function contacts(number: NumberReading) {
-  const { history } = number;
-  const calls = history.lastDays(history.all("call"), 180).filter(({ peer }) => MOBILE.test(peer));
-  const byPeer = Map.groupBy(calls, ({ peer }) => peer);
-  return kept(byPeer, (rows) => rows.length, number.longest("contacts"));
+  return number.once("contacts", () => {
+    const { history } = number;
+    const calls = history.lastDays(history.all("call"), 180);
+    const mobile = calls.filter(({ peer }) => MOBILE.test(peer));
+    const byPeer = Map.groupBy(mobile, ({ peer }) => peer);
+    return kept(byPeer, (rows) => rows.length, number.longest("contacts"));
+  });
 }
 
 /** The calls with one of them in the last days; none where the party is not among the kept ones. */

@@ -27,7 +27,7 @@ export type Parameters = Pick<Catalogue, "indicatorById" | "lists" | "models" | 
 export class NumberReading {
   readonly history: NumberHistory;
   readonly parameters: Parameters;
-  readonly #values = new Map<string, number | null>();
+  readonly #known = new Map<string, unknown>();
 
   constructor(history: NumberHistory, parameters: Parameters) {
     this.history = history;
@@ -36,12 +36,13 @@ export class NumberReading {
 
   /** In natural units, within the indicator's bounds; null for "not known". */
   value(id: string): number | null {
-    let value = this.#values.get(id);
-    if (value === undefined) {
-      value = this.#read(id);
-      this.#values.set(id, value);
-    }
-    return value;
+    return this.once(id, () => this.#read(id));
+  }
+
+  /** What was computed under this name before, or now. */
+  once<T>(name: string, compute: () => T): T {
+    if (!this.#known.has(name)) this.#known.set(name, compute());
+    return this.#known.get(name) as T;
   }
 
   #read(id: string): number | null {

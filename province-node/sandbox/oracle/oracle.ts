@@ -43,6 +43,8 @@ type Held = readonly (readonly NumberReading[])[];
 export class Oracle {
   readonly #provinces: readonly ProvinceRows[];
   readonly #parameters: Parameters;
+  /** Whoever was asked about last: several questions about one person read the rows once. */
+  #last: { readonly subject: string; readonly held: Held } = { subject: "", held: [] };
 
   private constructor(provinces: readonly ProvinceRows[], parameters: Parameters) {
     this.#provinces = provinces;
@@ -89,10 +91,15 @@ export class Oracle {
       "msisdn" in subject
         ? { msisdn: nationalNumber(subject.msisdn) }
         : { cnId: subject.cnId.trim().toUpperCase() };
-    return this.#provinces
-      .map((province) => province.histories(wanted))
-      .filter((histories) => histories.length > 0)
-      .map((histories) => histories.map((each) => new NumberReading(each, this.#parameters)));
+    const name = JSON.stringify(wanted);
+    if (this.#last.subject !== name) {
+      const held = this.#provinces
+        .map((province) => province.histories(wanted))
+        .filter((histories) => histories.length > 0)
+        .map((histories) => histories.map((each) => new NumberReading(each, this.#parameters)));
+      this.#last = { subject: name, held };
+    }
+    return this.#last.held;
   }
 }
 
