@@ -39,7 +39,8 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 /** Fastify's own refusals in our terms; whatever is not known is `internal`. */
 export function toWjfError(error: unknown): WjfError {
   if (error instanceof WjfError) return error;
-  const foreign = error as { code?: string; statusCode?: number };
+  // Anything can be thrown, nothing included.
+  const foreign = (error ?? {}) as { code?: string; statusCode?: number };
   const known = FASTIFY_CODES[foreign.code ?? ""];
   if (known !== undefined) return new WjfError(known, undefined, { cause: error });
   const status = foreign.statusCode ?? 500;
