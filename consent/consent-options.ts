@@ -8,7 +8,7 @@ import type { AtRest } from "./at-rest.ts";
 import type { RecordEvent } from "./consent-event.ts";
 import type { PhoneDirectory } from "./oidc/login-hint.ts";
 import type { SigningKeySet } from "./oidc/signing-keys.ts";
-import type { ConsentDb, Transact } from "./schema.ts";
+import type { ConsentDb, TimeOf, Transact } from "./schema.ts";
 import type { SmsProvider } from "./sms.ts";
 
 export interface ConsentOptions {
@@ -16,6 +16,8 @@ export interface ConsentOptions {
   /** Every change of a consent goes through this, and its event through `recordEvent`, in one transaction. */
   readonly transact: Transact;
   readonly recordEvent: RecordEvent;
+  /** The time of a transaction that `transact` has opened. */
+  readonly timeOf: TimeOf;
   readonly atRest: AtRest;
   readonly clock: Clock;
   readonly random: Random;

@@ -106,8 +106,50 @@ export async function listConsents(
   return rows.map((row) => fromRow(atRest, row));
 }
 
+export interface ConsentFilter {
+  readonly clientId?: string;
+  readonly state?: ConsentState;
+  readonly limit: number;
+}
+
+/** Across all people and institutions, the newest first: for the authority's operator. */
+export async function findConsents(
+  db: ConsentDb,
+  atRest: AtRest,
+  { clientId, state, limit }: ConsentFilter,
+): Promise<Consent[]> {
+  let query = db.selectFrom("consent").selectAll();
+  if (clientId !== undefined) query = query.where("client_id", "=", clientId);
+  if (state !== undefined) query = query.where("state", "=", state);
+  const rows = await query.orderBy("requested_at", "desc").limit(limit).execute();
+  return rows.map((row) => fromRow(atRest, row));
+}
+
+export interface Use {
+  readonly queryId: string;
+  readonly product: string;
+  readonly usedAt: number;
+}
+
+export async function readUses(db: ConsentDb, id: string): Promise<Use[]> {
+  const rows = await db
+    .selectFrom("consent_use")
+    .select(["release_id", "product", "used_at"])
+    .where("consent_id", "=", id)
+    .orderBy("used_at")
+    .execute();
+  return rows.map((row) => ({
+    queryId: row.release_id,
+    product: row.product,
+    usedAt: row.used_at,
+  }));
+}
+
 /** @throws WjfError `consent-*` unless the consent can be used at this moment. */
-export function requireLive(consent: Consent, nowMs: number): void {
+export function requireLive(
+  consent: Pick<Consent, "state" | "expiresAt">,
+  nowMs: number,
+): void {
   switch (consent.state) {
     case "ACTIVE":
       if (consent.expiresAt <= nowMs) throw new WjfError("consent-expired");

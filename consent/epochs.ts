@@ -1,8 +1,18 @@
 // Key epochs: each has its own homomorphic key pair and a signed roster. The authority keeps them in files (secret
 // halves 0600), opens a new one by time and by number of releases, and lets the old one overlap, so that a fan-out under
 // way is still released. DESIGN §3 "Keys". Reads secret keys, but cannot decrypt: that is consent/release/.
+// Several replicas may share the folder: an epoch appears in it whole or not at all, and each number once.
 import type { KeyObject } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
 import { sha256Hex } from "../core/canonical.ts";
@@ -75,15 +85,13 @@ export interface EpochKeeperOptions {
   readonly terms?: EpochTerms;
 }
 
-/** All epochs that may still release. One keeper per authority folder. */
+/** All epochs that may still release. One keeper in each replica, over one folder. */
 export class EpochKeeper {
   readonly #options: EpochKeeperOptions;
   readonly #terms: EpochTerms;
   readonly #epochs = new Map<number, Epoch>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
   #releases = 0;
-  /** Whether the present epoch was opened by this keeper, rather than found. */
-  isNew = false;
 
   private constructor(options: EpochKeeperOptions) {
     this.#options = options;
@@ -94,12 +102,25 @@ export class EpochKeeper {
   static async open(options: EpochKeeperOptions): Promise<EpochKeeper> {
     const keeper = new EpochKeeper(options);
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(options.folder).filter((entry) => /^\d+$/.test(entry))) {
-      const epoch = await loadEpoch(join(options.folder, name), options.rootPublicKey);
-      keeper.#epochs.set(epoch.number, epoch);
-    }
+    dropUnfinished(options.folder, options.clock);
     await keeper.rotateIfDue();
     return keeper;
+  }
+
+  /** Takes over what other replicas have opened or ended in the folder. */
+  async refresh(): Promise<void> {
+    const { folder, rootPublicKey } = this.#options;
+    const present = readdirSync(folder).filter((entry) => /^\d+$/.test(entry));
+    for (const number of this.#epochs.keys()) {
+      if (!present.includes(String(number))) this.#epochs.delete(number);
+    }
+    for (const name of present) {
+      if (this.#epochs.has(Number(name))) continue;
+      const epoch = await loadEpoch(join(folder, name), rootPublicKey);
+      this.#epochs.set(epoch.number, epoch);
+      this.#releases = 0;
+      for (const listener of this.#listeners) listener(epoch);
+    }
   }
 
   /** In ascending order. */
@@ -126,7 +147,7 @@ export class EpochKeeper {
     this.#releases += releases;
   }
 
-  /** Calls back for every epoch opened from now on, until disposed. */
+  /** Calls back for every epoch that this keeper opens or finds from now on, until disposed. */
   onOpened(listener: (epoch: Epoch) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
@@ -135,6 +156,7 @@ export class EpochKeeper {
   /** Opens the next epoch when the present one is old, used up, or its federation has changed; forgets the expired. */
   async rotateIfDue(): Promise<Epoch | undefined> {
     const now = nowSeconds(this.#options.clock);
+    await this.refresh();
     for (const [number, { roster }] of this.#epochs) {
       if (roster.not_after + this.#terms.overlapS > now) continue;
       // The secret key goes with the epoch: recorded traffic stays closed.
@@ -159,7 +181,7 @@ export class EpochKeeper {
   }
 
   async #openNext(number: number, now: number): Promise<Epoch> {
-    const { folder, scheme, federation, rootKey, rootPublicKey } = this.#options;
+    const { folder, scheme, federation, rootKey } = this.#options;
     const { publicKey, secretKey } = scheme.generateKeys();
     const { plainModulus, polyModulusDegree, coeffModulusBits } = scheme.parameters;
     const roster: Roster = {
@@ -175,23 +197,68 @@ export class EpochKeeper {
         public_key_sha256: sha256Hex(publicKey),
       },
     };
-    const place = join(folder, String(number));
-    writeSecretFile(join(place, "secret.key"), secretKey);
-    writeSecretFile(join(place, "public.key"), publicKey);
-    // Last: a folder without it is an epoch that was never opened.
-    writeSecretFile(join(place, "roster.jws"), await signRoster(roster, rootKey));
-    writeFileSync(join(folder, "last"), String(number));
-    const epoch = await loadEpoch(place, rootPublicKey);
-    this.#epochs.set(number, epoch);
-    this.#releases = 0;
-    this.isNew = true;
-    for (const listener of this.#listeners) listener(epoch);
-    return epoch;
+    const made = join(folder, `new-${randomUUID()}`);
+    writeSecretFile(join(made, "secret.key"), secretKey);
+    writeSecretFile(join(made, "public.key"), publicKey);
+    writeSecretFile(join(made, "roster.jws"), await signRoster(roster, rootKey));
+    this.#publish(made, number);
+    await this.refresh();
+    return this.current();
+  }
+
+  /** One replica's epoch becomes the one of this number; another's, made at the same time, is dropped. */
+  #publish(made: string, number: number): void {
+    const { folder } = this.#options;
+    try {
+      renameSync(made, join(folder, String(number)));
+    } catch (error) {
+      rmSync(made, { recursive: true, force: true });
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    }
+    writeSecretFile(join(folder, "last"), String(number));
+  }
+
+  /** Epochs of which `markLogged` was never called: a crash can come between opening one and logging that. */
+  unlogged(): readonly Epoch[] {
+    return this.all().filter(({ number }) => !existsSync(this.#loggedPath(number)));
+  }
+
+  markLogged({ number }: Epoch): void {
+    if (this.#epochs.has(number)) writeSecretFile(this.#loggedPath(number), "");
+  }
+
+  #loggedPath(number: number): string {
+    return join(this.#options.folder, String(number), "logged");
   }
 
   #lastNumber(): number {
     const path = join(this.#options.folder, "last");
     return existsSync(path) ? Number(readFileSync(path, "utf8")) : 0;
+  }
+}
+
+/** The roster of the newest epoch in the folder, if there is one. */
+export async function newestRoster(
+  folder: string,
+  rootPublicKey: KeyObject,
+): Promise<Roster | undefined> {
+  if (!existsSync(folder)) return undefined;
+  const numbers = readdirSync(folder).filter((entry) => /^\d+$/.test(entry));
+  if (numbers.length === 0) return undefined;
+  const newest = String(Math.max(...numbers.map(Number)));
+  return (await loadEpoch(join(folder, newest), rootPublicKey)).roster;
+}
+
+/** An epoch being made takes seconds; what is left of one whose maker has died goes, secret key and all. */
+const UNFINISHED_MS = 600_000;
+
+function dropUnfinished(folder: string, clock: Clock): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.startsWith("new-"))) {
+    const place = join(folder, name);
+    if (statSync(place).mtimeMs < clock.nowMs() - UNFINISHED_MS) {
+      rmSync(place, { recursive: true, force: true });
+    }
   }
 }
 

@@ -1,49 +1,79 @@
 // Pushes the federation's state to gateway and nodes: epochs as they open, status lists as they change and before
-// they grow stale. Each follower gets everything once, then every change.
+// they grow stale. Each follower gets everything once, then every change, also those that another process has made in the
+// same database (an operator's command, another replica).
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import type { Logger } from "../core/log.ts";
 import type { FederationUpdate } from "../proto/index.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
-import type { ConsentLedger } from "./ledger.ts";
+import { type AuthorityDb, type ConsentLedger } from "./ledger.ts";
 import type { StatusIssuer } from "./status-slots.ts";
 
-/** A change of consents reaches the followers within this, however many there are. */
+/** A change of consents by this process reaches the followers within this, however many there are. */
 const PUSH_WITHIN_MS = 250;
+/** How often the database is asked for changes by others. */
+const LOOK_EVERY_MS = 1000;
+/** The gateway hears of an epoch this much later than the nodes: it must not fan out under one that they do not know. */
+const GATEWAY_LATER_MS = 1000;
 
 export interface FollowHubParts {
   readonly epochs: EpochKeeper;
   readonly statusLists: StatusIssuer;
   readonly ledger: ConsentLedger;
+  readonly db: AuthorityDb;
   readonly log: Logger;
 }
 
 type Follower = Pick<ServerWritableStream<unknown, unknown>, "write">;
+type FollowerKind = "gateway" | "node";
 
 export class FollowHub implements Disposable {
   readonly #parts: FollowHubParts;
-  readonly #followers = new Set<Follower>();
+  readonly #followers = new Map<Follower, FollowerKind>();
   readonly #resources = new DisposableStack();
   #pushScheduled = false;
+  /** The log's head when the followers were last told everything. */
+  #seen: { readonly size: number; readonly time_ms: number } | undefined;
 
   constructor(parts: FollowHubParts) {
     this.#parts = parts;
-    this.#resources.use(parts.epochs.onOpened((epoch) => this.#broadcast(epochUpdate(epoch))));
+    this.#resources.use(parts.epochs.onOpened((epoch) => this.#sendEpoch(epoch)));
     this.#resources.use(parts.ledger.onChange(() => this.#schedulePush()));
     // Three times in a list's life: one lost push does not close the federation.
-    const refresh = setInterval(() => this.#push(), (parts.statusLists.ttlSeconds * 1000) / 3);
-    this.#resources.defer(() => clearInterval(refresh));
+    this.#every((parts.statusLists.ttlSeconds * 1000) / 3, async () => this.#push());
+    this.#every(LOOK_EVERY_MS, async () => this.#lookForChanges());
   }
 
   /** Sends everything there is now, then keeps the follower informed until its stream closes. */
-  async follow(stream: ServerWritableStream<unknown, unknown>): Promise<void> {
+  async follow(stream: ServerWritableStream<unknown, unknown>, kind: FollowerKind): Promise<void> {
     stream.on("close", () => this.#followers.delete(stream));
     stream.on("cancelled", () => {
       this.#followers.delete(stream);
       stream.end();
     });
     for (const epoch of this.#parts.epochs.all()) stream.write(epochUpdate(epoch));
-    this.#followers.add(stream);
+    this.#followers.set(stream, kind);
     for (const list of await this.#parts.statusLists.all()) stream.write({ status_list: list });
+  }
+
+  #every(ms: number, work: () => Promise<void>): void {
+    const timer = setInterval(() => this.#try(work), ms);
+    this.#resources.defer(() => clearInterval(timer));
+  }
+
+  #try(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      if (this.#resources.disposed) return;
+      this.#parts.log.error({ err: error }, "the followers were not told");
+    });
+  }
+
+  #sendEpoch(epoch: Epoch): void {
+    this.#broadcast(epochUpdate(epoch), "node");
+    const later = setTimeout(
+      () => this.#broadcast(epochUpdate(epoch), "gateway"),
+      GATEWAY_LATER_MS,
+    );
+    later.unref();
   }
 
   #schedulePush(): void {
@@ -51,18 +81,36 @@ export class FollowHub implements Disposable {
     this.#pushScheduled = true;
     setTimeout(() => {
       this.#pushScheduled = false;
-      this.#push();
+      this.#try(async () => this.#push());
     }, PUSH_WITHIN_MS);
   }
 
-  #push(): void {
+  /** Every change of a consent is a leaf, so a log that has not grown says that there is none. */
+  async #lookForChanges(): Promise<void> {
+    const seen = this.#seen;
+    const head = await this.#readHead();
+    this.#seen = head;
+    if (seen === undefined || seen.size === head.size) return;
+    const changed = await this.#parts.db
+      .selectFrom("consent")
+      .select("id")
+      // Changes of the same millisecond may have come after the last look.
+      .where("changed_at", ">=", seen.time_ms)
+      .limit(1)
+      .executeTakeFirst();
+    if (changed !== undefined) this.#schedulePush();
+  }
+
+  #readHead() {
+    const head = this.#parts.db.selectFrom("log_head").select(["size", "time_ms"]);
+    return head.executeTakeFirstOrThrow();
+  }
+
+  async #push(): Promise<void> {
     if (this.#followers.size === 0) return;
-    this.#rebuildAll().then(
-      (lists) => {
-        for (const list of lists) this.#broadcast({ status_list: list });
-      },
-      (error: unknown) => this.#parts.log.error({ err: error }, "status lists were not built"),
-    );
+    // Read before the lists are built: they have all that this head has.
+    this.#seen = await this.#readHead();
+    for (const list of await this.#rebuildAll()) this.#broadcast({ status_list: list });
   }
 
   async #rebuildAll() {
@@ -70,8 +118,10 @@ export class FollowHub implements Disposable {
     return await Promise.all(known.map((_, list) => this.#parts.statusLists.rebuild(list)));
   }
 
-  #broadcast(update: object): void {
-    for (const follower of this.#followers) follower.write(update);
+  #broadcast(update: object, to?: FollowerKind): void {
+    for (const [follower, kind] of this.#followers) {
+      if (to === undefined || kind === to) follower.write(update);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -7,7 +7,7 @@ import type { AuditLog, Sequenced, Sequencing } from "./log/index.ts";
 import type { LeafDraft } from "./log/leaf.ts";
 import type { LogSchema } from "./log/schema.ts";
 import type { ReleaseSchema } from "./release/schema.ts";
-import type { ConsentDb, ConsentSchema } from "./schema.ts";
+import type { ConsentDb, ConsentSchema, TimeOf } from "./schema.ts";
 
 export type AuthoritySchema = LogSchema & ConsentSchema & ReleaseSchema;
 export type AuthorityDb = Database<AuthoritySchema>;
@@ -26,8 +26,8 @@ export type LedgerWork<T> = (
 
 export class ConsentLedger {
   readonly log: AuditLog<AuthoritySchema>;
-  /** Consent changes of the work that is running in a transaction; works run one at a time. */
-  readonly #pending = new WeakMap<object, LeafDraft[]>();
+  /** The work that is running in a transaction; works run one at a time. */
+  readonly #running = new WeakMap<object, { readonly timeMs: number; leaves: LeafDraft[] }>();
   readonly #listeners = new Set<() => void>();
 
   constructor(log: AuditLog<AuthoritySchema>) {
@@ -36,25 +36,37 @@ export class ConsentLedger {
 
   /** For ConsentLifecycle: the event's leaf joins the work that made the change. */
   readonly recordEvent: RecordEvent = async (tx: ConsentDb, event: ConsentEvent) => {
-    const leaves = this.#pending.get(tx);
-    if (leaves === undefined) throw new TypeError("a consent may change only through the ledger");
+    const { leaves } = this.#work(tx);
     const person =
       event.personal && (await this.log.commit(tx as unknown as AuthorityTx, event.personal));
+    if (person !== undefined) {
+      const row = { commitment: person, consent_id: event.consent_id };
+      await tx.insertInto("consent_commitment").values(row).execute();
+    }
     leaves.push(consentLeaf(event, person));
   };
+
+  /** For ConsentLifecycle: decides by the time that the leaves of this work get. */
+  readonly timeOf: TimeOf = (tx) => this.#work(tx).timeMs;
+
+  #work(tx: object) {
+    const work = this.#running.get(tx);
+    if (work === undefined) throw new TypeError("a consent may change only through the ledger");
+    return work;
+  }
 
   /** Runs the work as AuditLog.sequence does: atomic, durable when it resolves, possibly more than once. */
   async transact<T>(work: LedgerWork<T>): Promise<Sequenced<T>> {
     let changed = false;
     const sequenced = await this.log.sequence<T>(async (tx, at) => {
       const changes: LeafDraft[] = [];
-      this.#pending.set(tx, changes);
+      this.#running.set(tx, { timeMs: at.timeMs, leaves: changes });
       try {
         const { value, leaves = [] } = await work(tx, at);
         changed = changes.length > 0;
         return { value, leaves: [...leaves, ...changes] };
       } finally {
-        this.#pending.delete(tx);
+        this.#running.delete(tx);
       }
     });
     if (changed) for (const listener of this.#listeners) listener();

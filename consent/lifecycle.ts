@@ -3,7 +3,6 @@
 // writes `consent.state` or `consent.uses`. It decides nothing about tokens, answers or pages.
 import type { Updateable } from "kysely";
 import { canonicalJson, sha256Base64url } from "../core/canonical.ts";
-import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { SubjectTag } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
@@ -25,14 +24,14 @@ import {
   SUBJECT_LABEL,
   subjectIndex,
 } from "./consent-record.ts";
-import type { ConsentDb, ConsentTable } from "./schema.ts";
+import type { ConsentDb, ConsentTable, TimeOf } from "./schema.ts";
 import { countUse, type Spent, type SpendRequest } from "./spend.ts";
 import { allocateStatusSlot } from "./status-slots.ts";
 
 export interface LifecycleOptions {
   readonly atRest: AtRest;
-  readonly clock: Clock;
   readonly random: Random;
+  readonly timeOf: TimeOf;
   readonly recordEvent: RecordEvent;
 }
 
@@ -52,13 +51,13 @@ export interface ConsentRequest {
 
 export class ConsentLifecycle {
   readonly #atRest: AtRest;
-  readonly #clock: Clock;
+  readonly #timeOf: TimeOf;
   readonly #random: Random;
   readonly #recordEvent: RecordEvent;
 
   constructor(options: LifecycleOptions) {
     this.#atRest = options.atRest;
-    this.#clock = options.clock;
+    this.#timeOf = options.timeOf;
     this.#random = options.random;
     this.#recordEvent = options.recordEvent;
   }
@@ -69,7 +68,7 @@ export class ConsentLifecycle {
   }
 
   async request(tx: ConsentDb, request: ConsentRequest): Promise<Consent> {
-    const now = this.#clock.nowMs();
+    const now = this.#timeOf(tx);
     await tx
       .insertInto("consent")
       .values({
@@ -110,7 +109,7 @@ export class ConsentLifecycle {
     id: string,
     decision: { readonly terms: QueryAuthorization; readonly evidence: Record<string, unknown> },
   ): Promise<Consent> {
-    const now = this.#clock.nowMs();
+    const now = this.#timeOf(tx);
     const { terms } = decision;
     if (terms.term === undefined) throw new WjfError("data-invalid", "terms: no term");
     const evidence = canonicalJson({
@@ -136,7 +135,7 @@ export class ConsentLifecycle {
 
   /** @throws WjfError `consent-transition`, `consent-unknown`, `consent-expired`. */
   async deny(tx: ConsentDb, id: string, by: Actor): Promise<Consent> {
-    await this.#change(tx, id, "deny", { decided_at: this.#clock.nowMs() });
+    await this.#change(tx, id, "deny", { decided_at: this.#timeOf(tx) });
     return this.#recordChange(tx, id, "deny", "REQUESTED", by);
   }
 
@@ -156,7 +155,7 @@ export class ConsentLifecycle {
    * @throws WjfError `consent-*`, `product-not-consented`: the caller must let its transaction roll back.
    */
   async spend(tx: ConsentDb, request: SpendRequest): Promise<Spent> {
-    const spent = await countUse(tx, this.#atRest, this.#clock.nowMs(), request);
+    const spent = await countUse(tx, this.#atRest, this.#timeOf(tx), request);
     if (!spent.already && spent.uses >= spent.maxUses) {
       const from = await this.#change(tx, request.consentId, "consume", {});
       await this.#recordChange(tx, request.consentId, "consume", from, "authority");
@@ -165,9 +164,9 @@ export class ConsentLifecycle {
   }
 
   /** The authority's own live word. @throws WjfError `consent-*` unless the consent can be used now. */
-  async requireActive(db: ConsentDb, id: string): Promise<Consent> {
-    const consent = await this.#get(db, id);
-    requireLive(consent, this.#clock.nowMs());
+  async requireActive(tx: ConsentDb, id: string): Promise<Consent> {
+    const consent = await this.#get(tx, id);
+    requireLive(consent, this.#timeOf(tx));
     return consent;
   }
 
@@ -177,7 +176,7 @@ export class ConsentLifecycle {
       .selectFrom("consent")
       .select(["id", "state"])
       .where("state", "in", TRANSITIONS.expire.from)
-      .where("expires_at", "<=", this.#clock.nowMs())
+      .where("expires_at", "<=", this.#timeOf(tx))
       .orderBy("expires_at")
       .limit(limit)
       .execute();
@@ -203,7 +202,7 @@ export class ConsentLifecycle {
         evidence_sealed: null,
         subject_index: gone,
         contact_index: gone,
-        changed_at: this.#clock.nowMs(),
+        changed_at: this.#timeOf(tx),
       })
       .where("id", "=", id)
       .where("state", "in", ["REVOKED", "EXPIRED", "CONSUMED", "DENIED"])
@@ -223,7 +222,7 @@ export class ConsentLifecycle {
     set: Updateable<ConsentTable>,
   ): Promise<ConsentState> {
     const { from, to } = TRANSITIONS[action];
-    const now = this.#clock.nowMs();
+    const now = this.#timeOf(tx);
     for (const state of from) {
       if (await this.#move(tx, id, state, to, set, now)) return state;
     }
@@ -243,7 +242,7 @@ export class ConsentLifecycle {
   ): Promise<boolean> {
     let update = tx
       .updateTable("consent")
-      .set({ ...set, state: to, changed_at: this.#clock.nowMs() })
+      .set({ ...set, state: to, changed_at: this.#timeOf(tx) })
       .where("id", "=", id)
       .where("state", "=", from);
     if (unexpiredAt !== undefined) update = update.where("expires_at", ">", unexpiredAt);
@@ -259,7 +258,7 @@ export class ConsentLifecycle {
     by: Actor,
   ): Promise<Consent> {
     const consent = await this.#get(tx, id);
-    await this.#record(tx, consent, { action, by, from, at: this.#clock.nowMs() });
+    await this.#record(tx, consent, { action, by, from, at: this.#timeOf(tx) });
     return consent;
   }
 

@@ -103,10 +103,17 @@ export interface StatusCounterTable {
   next: number;
 }
 
+/** Which commitments in the log are about which consent: what has to go when the consent is erased. */
+export interface ConsentCommitmentTable {
+  commitment: string;
+  consent_id: string;
+}
+
 export interface ConsentSchema {
   client: ClientTable;
   consent: ConsentTable;
   consent_use: ConsentUseTable;
+  consent_commitment: ConsentCommitmentTable;
   consent_notice: NoticeTable;
   consent_approval: ApprovalTable;
   sms_challenge: SmsChallengeTable;
@@ -122,6 +129,12 @@ export type ConsentDb = Kysely<ConsentSchema>;
  * more than once: it touches nothing but what its `tx` undoes.
  */
 export type Transact = <T>(work: (tx: ConsentDb) => Promise<T>) => Promise<T>;
+
+/**
+ * The time of a transaction, milliseconds since the epoch: the one that its leaves in the audit log get. Whatever the log
+ * is later judged by (terms, counts, frequency) is decided by this time and by no clock, or the two could differ.
+ */
+export type TimeOf = (tx: ConsentDb) => number;
 
 export const consentMigrations: readonly Migration[] = [
   {
@@ -255,6 +268,23 @@ export const consentMigrations: readonly Migration[] = [
         .execute();
       const counter = db as unknown as Kysely<ConsentSchema>;
       await counter.insertInto("status_counter").values({ id: 1, next: 0 }).execute();
+    },
+  },
+  {
+    name: "2026-11-24-012-consent-retention",
+    async up(db) {
+      await db.schema
+        .createTable("consent_commitment")
+        .addColumn("commitment", "text", (column) => column.primaryKey())
+        .addColumn("consent_id", "text", (column) => column.notNull().references("consent.id"))
+        .execute();
+      await db.schema
+        .createIndex("consent_commitment_by_consent")
+        .on("consent_commitment")
+        .column("consent_id")
+        .execute();
+      // Also answers "has any consent changed since": another process may have changed it.
+      await db.schema.createIndex("consent_by_change").on("consent").column("changed_at").execute();
     },
   },
 ];

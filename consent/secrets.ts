@@ -47,7 +47,7 @@ export interface AuthoritySecrets {
 }
 
 const LOG_KEYS = ["log-ed25519.pem", "log-ml-dsa-44.pem"];
-const TOKEN_KEYS = "token-keys.json";
+export const TOKEN_KEYS = "token-keys.json";
 
 export async function createAuthorityKeys(folder: string): Promise<AuthorityPublicKeys> {
   const root = generateP256("sig");

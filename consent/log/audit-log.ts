@@ -7,6 +7,7 @@ import { type Random, systemRandom } from "../../core/random.ts";
 import * as commitment from "./commitment.ts";
 import type { LeafDraft } from "./leaf.ts";
 import * as store from "./log-store.ts";
+import { databaseReader } from "./database-reader.ts";
 import { formatReceipt } from "./receipt.ts";
 import type { LogSchema } from "./schema.ts";
 import {
@@ -16,7 +17,6 @@ import {
   type SequencerOptions,
   type Work,
 } from "./sequencer.ts";
-import { parseTilePath } from "./tile.ts";
 import { tilesForProof, TileTree } from "./tile-tree.ts";
 
 export interface AuditLogOptions<S extends LogSchema> extends SequencerOptions<S> {
@@ -83,16 +83,12 @@ export class AuditLog<S extends LogSchema> implements AsyncDisposable {
   }
 
   /**
-   * What stands at a path under the log's prefix (`checkpoint`, `tile/…`), or nothing. Only committed state is seen,
-   * and only what a signed checkpoint covers.
+   * What stands at a path under the log's prefix (`checkpoint`, `tile/…`, `keys`), or nothing. Only committed state is
+   * seen, and only what a signed checkpoint covers.
    */
   async read(path: string): Promise<Buffer | undefined> {
-    if (path === "checkpoint") return Buffer.from((await store.readHead(this.#db)).checkpoint);
-    const tile = parseTilePath(path);
-    if (tile === undefined) return undefined;
-    return tile.level === "entries"
-      ? store.readBundle(this.#db, tile.index, tile.width)
-      : store.readTile(this.#db, tile.level, tile.index, tile.width);
+    if (path === "keys") return Buffer.from(`${this.verifierKeys.join("\n")}\n`);
+    return databaseReader(this.#db).read(path);
   }
 
   /** Inside a work: keeps a payload outside the log and gives the commitment to put into a leaf. */
@@ -100,6 +96,16 @@ export class AuditLog<S extends LogSchema> implements AsyncDisposable {
     const { clock, random = systemRandom } = this.#options;
     const logTx = tx as unknown as Transaction<LogSchema>;
     return commitment.keep(logTx, payload, random, clock.nowMs());
+  }
+
+  /** Inside a work: destroys payloads and salts. The work logs an erasure leaf; afterwards `scrubPayloads`. */
+  async destroy(tx: Transaction<S>, commitments: readonly string[]): Promise<void> {
+    await commitment.destroy(tx as unknown as Transaction<LogSchema>, commitments);
+  }
+
+  /** Removes what the engine still keeps of destroyed payloads. */
+  async scrubPayloads(): Promise<void> {
+    await this.#db.scrub("log_payload");
   }
 
   /** What a commitment commits to, while it is kept. */
@@ -113,13 +119,13 @@ export class AuditLog<S extends LogSchema> implements AsyncDisposable {
    */
   async erase(commitments: readonly string[], reason: ErasureReason): Promise<readonly Receipt[]> {
     const { receipts } = await this.sequence(async (tx) => {
-      await commitment.destroy(tx as unknown as Transaction<LogSchema>, commitments);
+      await this.destroy(tx, commitments);
       return {
         leaves: [{ type: "erasure", commitments: [...commitments], reason }],
         value: undefined,
       };
     });
-    await this.#db.scrub("log_payload");
+    await this.scrubPayloads();
     return receipts;
   }
 

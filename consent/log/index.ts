@@ -2,6 +2,7 @@
 export { AuditLog, type AuditLogOptions, type ErasureReason } from "./audit-log.ts";
 export { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 export { commitmentOf, type Opening } from "./commitment.ts";
+export { databaseReader } from "./database-reader.ts";
 export { exportLog, type ExportResult } from "./export.ts";
 export type { Finding, FindingCode } from "./findings.ts";
 export { decodeLeaf, type Leaf, type LeafDraft } from "./leaf.ts";

@@ -16,7 +16,7 @@ const compress = promisify(gzip);
 const IMMUTABLE = "public, max-age=31536000, immutable";
 
 /**
- * `path` is what follows the log's prefix, as it came: `checkpoint`, `tile/0/x001/067.p/3`. Anything that is not exactly a
+ * `path` is what follows the log's prefix, as it came: `checkpoint`, `keys`, `tile/0/x001/067.p/3`. Anything that is not exactly a
  * path of the specification, or is not there yet, is a 404 that may not be cached: it may be there later.
  */
 export async function serveLog(
@@ -32,7 +32,7 @@ export async function serveLog(
       body: Buffer.from("not found\n"),
     };
   }
-  if (path === "checkpoint") {
+  if (path === "checkpoint" || path === "keys") {
     return {
       status: 200,
       headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-cache" },

@@ -7,11 +7,14 @@ export interface ReleaseTable {
   question: string;
   client_id: string;
   consent_id: string;
-  /** The answer without its receipt, sealed at rest. */
+  /** The answer without its receipt, sealed at rest; `NO_ANSWER` once it may no longer be kept. */
   answer_sealed: Uint8Array;
   leaf_index: number;
   released_at: number;
 }
+
+/** Stands where an answer was: the query id stays used. A sealed value is never empty. */
+export const NO_ANSWER = Buffer.alloc(0);
 
 export interface SuspensionTable {
   /** Thumbprint of the gateway's signing key. */

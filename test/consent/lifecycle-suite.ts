@@ -53,7 +53,7 @@ async function openBench(url: string): Promise<Bench> {
   let failing = false;
   const lifecycle = new ConsentLifecycle({
     atRest,
-    clock,
+    timeOf: () => clock.nowMs(),
     random: systemRandom,
     recordEvent: async (_tx, event) => {
       if (failing) {

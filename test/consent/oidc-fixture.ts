@@ -99,6 +99,7 @@ export async function openFixture(fixture: FixtureOptions = {}): Promise<Fixture
     recordEvent: async (_tx, event) => void events.push(event),
     atRest: new AtRest(randomBytes(32)),
     clock: fixture.clock ?? systemClock,
+    timeOf: () => (fixture.clock ?? systemClock).nowMs(),
     random: systemRandom,
     log: silentLogger,
     issuer: origin,
