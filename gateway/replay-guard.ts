@@ -9,12 +9,14 @@ const MAX_REMEMBERED = 300_000;
 export class ReplayGuard {
   readonly #clock: Clock;
   readonly #windowMs: number;
+  readonly #maxRemembered: number;
   /** Insertion order is time order, so the oldest come first. */
   readonly #seenUntil = new Map<string, number>();
 
-  constructor(clock: Clock, windowS: number) {
+  constructor(clock: Clock, windowS: number, maxRemembered = MAX_REMEMBERED) {
     this.#clock = clock;
     this.#windowMs = windowS * 1000;
+    this.#maxRemembered = maxRemembered;
   }
 
   /** @throws WjfError `dpop-replayed`; `overloaded` when no more can be remembered. */
@@ -26,7 +28,7 @@ export class ReplayGuard {
     }
     const key = `${keyThumbprint}/${proofId}`;
     if (this.#seenUntil.has(key)) throw new WjfError("dpop-replayed");
-    if (this.#seenUntil.size >= MAX_REMEMBERED) throw new WjfError("overloaded");
+    if (this.#seenUntil.size >= this.#maxRemembered) throw new WjfError("overloaded");
     this.#seenUntil.set(key, now + this.#windowMs);
   }
 }
