@@ -22,12 +22,10 @@ export function readCsvHeader(path: string, label: string, delimiter: string): r
   const fault = (rule: string): never => {
     throw new WjfError("data-invalid", `${label}: line 1: ${rule}`);
   };
-  if (head.subarray(0, 256).includes(0)) fault("NUL bytes in the header (is it UTF-16?)");
   const end = head.indexOf(10);
-  const line = head
-    .subarray(0, end === -1 ? length : end)
-    .toString("utf8")
-    .replace(/^\uFEFF/, "");
+  const first = head.subarray(0, end === -1 ? length : end);
+  if (first.includes(0)) fault("NUL bytes in the header (is it UTF-16?)");
+  const line = first.toString("utf8").replace(/^\uFEFF/, "");
   if (line.trim() === "") fault("there is no header");
   const names = line
     .replace(/\r$/, "")

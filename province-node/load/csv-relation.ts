@@ -48,9 +48,10 @@ export async function csvRelation(file: CsvFile, spillDir: string): Promise<CsvR
   const path = await asUtf8(file, spillDir);
   const names = readCsvHeader(path, file.label, file.delimiter);
   const scan = await scanCsv(path);
-  const uniform = scan.mixedLineEnds ? spillPath(spillDir, `lf:${file.label}`) : path;
   // The strict reader takes one kind of line end per file.
-  if (scan.mixedLineEnds) await copyWithLf(path, uniform);
+  const uneven = scan.mixedLineEnds || scan.loneCr;
+  const uniform = uneven ? spillPath(spillDir, `lf:${file.label}`) : path;
+  if (uneven) await copyWithLf(path, uniform);
   const columns = names.map((name) => `${quoteText(name)}: 'VARCHAR'`).join(", ");
   const sql =
     `read_csv(${quoteText(uniform)}, auto_detect=false, header=true, delim=${quoteText(file.delimiter)}, ` +

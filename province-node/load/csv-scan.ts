@@ -14,6 +14,8 @@ export interface CsvScan {
   readonly records: number;
   /** Some lines end in CR LF and some in LF. */
   readonly mixedLineEnds: boolean;
+  /** There are CR bytes that end no line: the strict reader would give the whole file up for one of them. */
+  readonly loneCr: boolean;
   /** Lines that the last record swallows because its quote is never closed. */
   readonly swallowedLines: number;
 }
@@ -27,8 +29,10 @@ class Scanner {
   #records = 0;
   #lines = 0;
   #crlf = 0;
+  #cr = 0;
 
   chunk(bytes: Buffer): void {
+    for (let cr = bytes.indexOf(CR); cr !== -1; cr = bytes.indexOf(CR, cr + 1)) this.#cr++;
     let quote = bytes.indexOf(QUOTE);
     for (let at = 0; at < bytes.length;) {
       const found = bytes.indexOf(LF, at);
@@ -65,6 +69,7 @@ class Scanner {
     return {
       records: Math.max(0, this.#records + unfinished - 1),
       mixedLineEnds: this.#crlf > 0 && this.#crlf < this.#lines,
+      loneCr: this.#cr > this.#crlf,
       swallowedLines: this.#open ? this.#linesInRecord - 1 : 0,
     };
   }
@@ -77,7 +82,15 @@ export async function scanCsv(path: string): Promise<CsvScan> {
   return scanner.end();
 }
 
-/** A copy in which every line ends in LF alone; line numbers stay the same. */
+// U+FFFD in UTF-8, as characters of latin1; no column lets it through.
+const UNREADABLE = "\u00ef\u00bf\u00bd";
+
+function withLf(text: string): string {
+  const uniform = text.replaceAll("\r\n", "\n");
+  return uniform.includes("\r") ? uniform.replaceAll("\r", UNREADABLE) : uniform;
+}
+
+/** A copy in which every line ends in LF alone and other CRs are unreadable characters; lines keep their numbers. */
 export async function copyWithLf(path: string, to: string): Promise<void> {
   let heldCr = false;
   const convert = new Transform({
@@ -86,10 +99,10 @@ export async function copyWithLf(path: string, to: string): Promise<void> {
       const text = (heldCr ? "\r" : "") + chunk.toString("latin1");
       heldCr = text.endsWith("\r");
       const whole = heldCr ? text.slice(0, -1) : text;
-      done(null, Buffer.from(whole.replaceAll("\r\n", "\n"), "latin1"));
+      done(null, Buffer.from(withLf(whole), "latin1"));
     },
     flush(done) {
-      done(null, heldCr ? Buffer.from("\r") : null);
+      done(null, heldCr ? Buffer.from(UNREADABLE, "latin1") : null);
     },
   });
   await pipeline(

@@ -136,6 +136,19 @@ describe("broken rows", () => {
     expect(callsOf(folder)).toBe(4);
   });
 
+  it("rejects a row with a stray CR, not its file", async () => {
+    using folder = new Folder();
+    folder.table("subscriber", SUBSCRIBERS);
+    folder.table("call", [
+      CALLS[0] as string,
+      (CALLS[2] as string).replace("c1", "c\r1"),
+      CALLS[3] as string,
+    ]);
+    expect(await load(folder)).toMatchObject({ rejected: 1 });
+    expect(rejects(folder)).toEqual(["3 cell_id: must not hold a NUL or unreadable character"]);
+    expect(callsOf(folder)).toBe(2);
+  });
+
   it("counts the lines that an unclosed quote swallows", async () => {
     using folder = new Folder();
     folder.table("subscriber", SUBSCRIBERS);
