@@ -158,12 +158,14 @@ describe("settings", () => {
     ["README.md", "Settings"],
     ["README.zh-CN.md", "设置"],
   ])("%s has each, with its default", (readme, heading) => {
-    const rows = [...read(readme).matchAll(/^\| `(WJF_\w+)` +\| (.*?) +\|/gm)];
+    const rows = [...read(readme).matchAll(/^\| `(WJF_\w+)` +\| (.*?) +\|/gm)].map(
+      ([, name = "", cell = ""]) => ({ name, cell }),
+    );
     expect(read(readme)).toContain(`\n## ${heading}\n`);
-    expect(rows.map(([, name]) => name).toSorted()).toEqual([...known, "WJF_LOG_LEVEL"].toSorted());
-    const defaults = Settings.parse({}) as Record<string, unknown>;
-    for (const [, name = "", cell = ""] of rows) {
-      if (defaults[name] !== undefined) expect(cell, name).toBe(`\`${String(defaults[name])}\``);
+    expect(rows.map(({ name }) => name).toSorted()).toEqual([...known, "WJF_LOG_LEVEL"].toSorted());
+    const defaults: Readonly<Record<string, string | number | undefined>> = Settings.parse({});
+    for (const { name, cell } of rows) {
+      if (defaults[name] !== undefined) expect(cell, name).toBe(`\`${defaults[name]}\``);
     }
   });
 
