@@ -75,7 +75,6 @@ export async function startAuthority(
   const tokenKeys = resources.use(
     new TokenKeyFollower({ path: join(folder, "secrets", TOKEN_KEYS), service, epochs, log }),
   );
-  const { lifecycle } = service;
   const catalogue = loadCatalogue();
   const { admissionKey } = secrets;
   const clock = systemClock;
@@ -95,7 +94,6 @@ export async function startAuthority(
       epochs,
       ledger,
       db,
-      lifecycle,
       atRest: service.options.atRest,
       catalogue,
       clock,

@@ -3,80 +3,90 @@
 // parts, and they must add up to the byte. This is what keeps the authority from being a decryption oracle.
 import { sha256Hex } from "../../core/canonical.ts";
 import { WjfError } from "../../core/errors.ts";
+import type { ProvinceCode } from "../../core/ids.ts";
 import type { Random } from "../../core/random.ts";
 import {
-  type DigestedDescriptor,
   type HeScheme,
   MergeCommitment,
   NodeReceipt,
   openStatement,
-  parseDescriptor,
+  type SignedStatement,
 } from "../../crypto/index.ts";
-import type { ReleaseCommit } from "../../proto/index.ts";
 import type { Epoch, EpochKeeper } from "../epochs.ts";
+
+/** What every descriptor says, of one fan-out's questions or of a batch's. */
+export interface FanOutHead {
+  readonly epoch: number;
+  readonly roster_digest: string;
+  readonly provinces: readonly ProvinceCode[];
+}
+
+/** What the gateway presents for release. */
+export interface PresentedMerge {
+  /** One ciphertext, or a batch's several in a row. */
+  readonly merged: Buffer;
+  readonly commitment: SignedStatement;
+  /** In the order of the descriptor's provinces. */
+  readonly receipts: readonly SignedStatement[];
+}
 
 export interface CheckedMerge {
   readonly epoch: Epoch;
-  readonly digested: DigestedDescriptor;
+  /** D. */
+  readonly digest: Buffer;
+  readonly provinces: readonly ProvinceCode[];
   readonly merged: Buffer;
+  readonly commitment: SignedStatement;
   /** In the order of the descriptor's provinces. */
   readonly receipts: readonly NodeReceipt[];
 }
 
-/** @throws WjfError `descriptor-invalid`, `epoch-unknown`, `receipt-invalid`. */
-export function checkMerge(commit: ReleaseCommit, epochs: EpochKeeper): CheckedMerge {
-  const digested = parseDescriptor(commit.descriptor);
-  const { descriptor } = digested;
-  const epoch = epochs.inForce(descriptor.epoch);
-  if (descriptor.roster_digest !== epoch.rosterDigest.toString("hex")) {
+/** @throws WjfError `epoch-unknown`. */
+export function epochOf(head: FanOutHead, epochs: EpochKeeper): Epoch {
+  const epoch = epochs.inForce(head.epoch);
+  if (head.roster_digest !== epoch.rosterDigest.toString("hex")) {
     throw new WjfError("epoch-unknown", "roster digest");
   }
-  if (commit.items.length !== descriptor.items.length) {
-    throw new WjfError("descriptor-invalid", "items: credentials for each");
-  }
-  checkCommitment(commit, digested, epoch);
-  return {
-    epoch,
-    digested,
-    merged: commit.merged,
-    receipts: checkReceipts(commit, digested, epoch),
-  };
+  return epoch;
+}
+
+/** @throws WjfError `descriptor-invalid`, `receipt-invalid`. */
+export function checkMerge(
+  presented: PresentedMerge,
+  fanOut: Pick<CheckedMerge, "digest" | "provinces" | "epoch">,
+): CheckedMerge {
+  checkCommitment(presented, fanOut);
+  const { merged, commitment } = presented;
+  return { ...fanOut, merged, commitment, receipts: checkReceipts(presented, fanOut) };
 }
 
 function checkCommitment(
-  commit: ReleaseCommit,
-  { digest }: DigestedDescriptor,
-  epoch: Epoch,
+  { commitment: signed, merged }: PresentedMerge,
+  { digest, epoch }: Pick<CheckedMerge, "digest" | "epoch">,
 ): void {
-  const commitment = openStatement(
-    "merge",
-    commit.commitment,
-    epoch.gatewayKey,
-    MergeCommitment,
-    "receipt-invalid",
-  );
+  const key = epoch.gatewayKey;
+  const commitment = openStatement("merge", signed, key, MergeCommitment, "receipt-invalid");
   const about =
-    commitment.descriptor === digest.toString("hex") &&
-    commitment.merged === sha256Hex(commit.merged);
+    commitment.descriptor === digest.toString("hex") && commitment.merged === sha256Hex(merged);
   if (!about) throw new WjfError("receipt-invalid", "the commitment is about another merge");
 }
 
 function checkReceipts(
-  commit: ReleaseCommit,
-  { descriptor, digest }: DigestedDescriptor,
-  epoch: Epoch,
+  { receipts }: PresentedMerge,
+  { digest, provinces, epoch }: Pick<CheckedMerge, "digest" | "provinces" | "epoch">,
 ): NodeReceipt[] {
-  if (commit.receipts.length !== descriptor.provinces.length) {
+  if (receipts.length !== provinces.length) {
     throw new WjfError("receipt-invalid", "receipts: one from every province");
   }
-  return descriptor.provinces.map((code, i) => {
+  const about = digest.toString("hex");
+  return provinces.map((code, i) => {
     const key = epoch.receiptKeys.get(code);
-    const signed = commit.receipts[i];
+    const signed = receipts[i];
     if (key === undefined || signed === undefined) {
       throw new WjfError("descriptor-invalid", "provinces: not all in the roster");
     }
     const receipt = openStatement("receipt", signed, key, NodeReceipt, "receipt-invalid");
-    if (receipt.province !== code || receipt.descriptor !== digest.toString("hex")) {
+    if (receipt.province !== code || receipt.descriptor !== about) {
       throw new WjfError("receipt-invalid", `province ${code}: about something else`);
     }
     return receipt;
@@ -98,12 +108,15 @@ export function auditMerge(
   scheme: HeScheme,
 ): void {
   if (parts.length !== receipts.length) throw new WjfError("receipt-invalid", "parts: all of them");
-  using sum = scheme.sum();
   for (const [i, part] of parts.entries()) {
     if (sha256Hex(part) !== receipts[i]?.ciphertext) {
       throw new WjfError("receipt-invalid", "a part is not the signed one");
     }
-    sum.add(part);
   }
-  if (!merged.equals(sum.finish())) throw new WjfError("merge-mismatch");
+  const size = scheme.ciphertextBytes;
+  for (let at = 0; at < merged.length; at += size) {
+    using sum = scheme.sum();
+    for (const part of parts) sum.add(part.subarray(at, at + size));
+    if (!merged.subarray(at, at + size).equals(sum.finish())) throw new WjfError("merge-mismatch");
+  }
 }

@@ -1,10 +1,7 @@
 // Gateways caught at fraud: the signed commitment to a wrong sum is kept as proof, and nothing is released for that key
 // again until its operator has answered for it and the authority's operator has lifted the suspension.
-import { sha256Hex } from "../../core/canonical.ts";
 import { WjfError } from "../../core/errors.ts";
 import { thumbprint } from "../../crypto/index.ts";
-import type { SignedStatementMessage } from "../../proto/index.ts";
-import type { z } from "zod";
 import type { Epoch } from "../epochs.ts";
 import type { AuthorityDb } from "../ledger.ts";
 import type { CheckedMerge } from "./check-merge.ts";
@@ -21,15 +18,14 @@ export async function requireNotSuspended(db: AuthorityDb, epoch: Epoch): Promis
 
 export async function suspendGateway(
   db: AuthorityDb,
-  { epoch, digested }: CheckedMerge,
-  commitment: z.infer<typeof SignedStatementMessage>,
+  { epoch, digest, commitment }: CheckedMerge,
   nowMs: number,
 ): Promise<void> {
   await db
     .insertInto("gateway_suspension")
     .values({
       gateway: thumbprint(epoch.roster.gateway_key),
-      descriptor: sha256Hex(digested.bytes),
+      descriptor: digest.toString("hex"),
       commitment: commitment.statement,
       signature: commitment.signature,
       suspended_at: nowMs,

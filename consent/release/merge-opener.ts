@@ -1,0 +1,119 @@
+// Checked merge → (audit) → decrypted sums. Sums leave this file for the release rule only: never for a log, an error or a
+// wire. Holds one decryptor per epoch in force. DESIGN §3 "Merge audit".
+import { sha256Hex } from "../../core/canonical.ts";
+import type { Clock } from "../../core/clock.ts";
+import { WjfError } from "../../core/errors.ts";
+import type { Random } from "../../core/random.ts";
+import { readSecretFile } from "../../core/secret-file.ts";
+import type { HeDecryptor, HeScheme } from "../../crypto/index.ts";
+import type { Epoch, EpochKeeper } from "../epochs.ts";
+import type { AuthorityDb, ConsentLedger } from "../ledger.ts";
+import type { LeafDraft } from "../log/leaf.ts";
+import { auditMerge, type CheckedMerge, isAudited } from "./check-merge.ts";
+import { requireNotSuspended, suspendGateway } from "./suspension.ts";
+
+export interface MergeOpenerParts {
+  readonly scheme: HeScheme;
+  readonly openDecryptor: (secretKey: Uint8Array) => HeDecryptor;
+  readonly epochs: EpochKeeper;
+  readonly ledger: ConsentLedger;
+  readonly db: AuthorityDb;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** p of the merge audit, 0 to 1. */
+  readonly auditProbability: number;
+}
+
+export interface OpenedMerge {
+  /** The slots of all ciphertexts in a row, participant counts included. Overwrite after use. */
+  readonly sums: Uint32Array;
+  /** To be appended with the releases: that the merge was audited. */
+  readonly leaves: readonly LeafDraft[];
+}
+
+/** Asks the gateway for the parts; called only after it has committed to the merge. */
+export type Reveal = () => Promise<readonly Uint8Array[]>;
+
+export class MergeOpener implements Disposable {
+  readonly #parts: MergeOpenerParts;
+  readonly #decryptors = new Map<number, HeDecryptor>();
+
+  constructor(parts: MergeOpenerParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws WjfError `gateway-suspended`, `receipt-invalid`, `merge-mismatch`, `masks-uncancelled`. */
+  async open(merge: CheckedMerge, reveal: Reveal): Promise<OpenedMerge> {
+    const { db, auditProbability, random } = this.#parts;
+    await requireNotSuspended(db, merge.epoch);
+    const audited = isAudited(auditProbability, random);
+    if (audited) await this.#audit(merge, reveal);
+    return {
+      sums: this.#decrypt(merge),
+      leaves: audited ? [auditLeaf(merge, "matched")] : [],
+    };
+  }
+
+  async #audit(merge: CheckedMerge, reveal: Reveal): Promise<void> {
+    const { scheme, ledger, epochs, db, clock } = this.#parts;
+    try {
+      auditMerge(merge, await reveal(), scheme);
+    } catch (error) {
+      const mismatched = error instanceof WjfError && error.code === "merge-mismatch";
+      await ledger.log.append([auditLeaf(merge, mismatched ? "mismatched" : "withheld")]);
+      if (mismatched) {
+        // The signed commitment to a wrong sum is proof; whoever made it gets no further try.
+        await suspendGateway(db, merge, clock.nowMs());
+        await epochs.retire(merge.epoch.number);
+      }
+      throw error;
+    }
+  }
+
+  /** @throws WjfError `masks-uncancelled` unless each slot 0 counts exactly the participants. */
+  #decrypt({ epoch, merged, provinces }: CheckedMerge): Uint32Array {
+    const { ciphertextBytes, slotCount } = this.#parts.scheme;
+    const ciphertexts = merged.length / ciphertextBytes;
+    if (!Number.isInteger(ciphertexts)) throw new WjfError("ciphertext-invalid", "merged: length");
+    const sums = new Uint32Array(ciphertexts * slotCount);
+    for (let i = 0; i < ciphertexts; i++) {
+      const bytes = merged.subarray(i * ciphertextBytes, (i + 1) * ciphertextBytes);
+      const slots = this.#decryptor(epoch).decrypt(bytes);
+      if (slots[0] !== provinces.length) throw new WjfError("masks-uncancelled");
+      sums.set(slots, i * slotCount);
+      slots.fill(0);
+    }
+    return sums;
+  }
+
+  #decryptor(epoch: Epoch): HeDecryptor {
+    const known = this.#decryptors.get(epoch.number);
+    if (known !== undefined) return known;
+    const decryptor = this.#parts.openDecryptor(readSecretFile(epoch.secretKeyPath));
+    this.#decryptors.set(epoch.number, decryptor);
+    for (const [number, old] of this.#decryptors) {
+      if (this.#parts.epochs.all().some((kept) => kept.number === number)) continue;
+      old[Symbol.dispose]();
+      this.#decryptors.delete(number);
+    }
+    return decryptor;
+  }
+
+  [Symbol.dispose](): void {
+    for (const decryptor of this.#decryptors.values()) decryptor[Symbol.dispose]();
+    this.#decryptors.clear();
+  }
+}
+
+function auditLeaf(
+  { epoch, digest, merged }: CheckedMerge,
+  result: "matched" | "mismatched" | "withheld",
+) {
+  return {
+    type: "merge-audit" as const,
+    epoch: epoch.number,
+    descriptor_sha256: digest.toString("hex"),
+    merged_sha256: sha256Hex(merged),
+    result,
+  };
+}
