@@ -3,7 +3,12 @@
 import { Command, CommanderError } from "commander";
 import { WjfError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
+import { registerAuditCommands } from "./audit-commands.ts";
+import { registerCatalogueCommands } from "./catalogue-commands.ts";
+import { registerClientCommands } from "./client-commands.ts";
+import { registerConsentCommands } from "./consent-commands.ts";
 import { registerFederationCommands } from "./federation-commands.ts";
+import { registerModelCommands } from "./model-commands.ts";
 import { registerNodeCommands } from "./node-commands.ts";
 
 const program = new Command("wjf")
@@ -14,6 +19,11 @@ const program = new Command("wjf")
 
 registerFederationCommands(program);
 registerNodeCommands(program);
+registerClientCommands(program);
+registerConsentCommands(program);
+registerAuditCommands(program);
+registerCatalogueCommands(program);
+registerModelCommands(program);
 
 try {
   await program.parseAsync();

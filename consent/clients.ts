@@ -41,7 +41,7 @@ export const ClientLimits = z.strictObject({
 });
 export type ClientLimits = z.infer<typeof ClientLimits>;
 
-const DEFAULT_LIMITS: ClientLimits = {
+export const DEFAULT_LIMITS: ClientLimits = {
   queries_per_second: 200,
   queries_per_day: 5_000_000,
   consent_requests_per_minute: 600,
@@ -182,6 +182,23 @@ export async function rotateClient(
     .where("client_id", "=", clientId)
     .execute();
   return { ...client, jwks: next, updated_at: now };
+}
+
+/** From now on this client may ask for consent to one more product. @throws WjfError `client-unknown`. */
+export async function allowProduct(
+  db: ConsentDb,
+  clock: Clock,
+  clientId: string,
+  product: ProductRef,
+): Promise<void> {
+  const client = await findClient(db, clientId);
+  if (client === undefined) throw new WjfError("client-unknown");
+  const products = [...new Set([...client.products, product])];
+  await db
+    .updateTable("client")
+    .set({ products: JSON.stringify(products), updated_at: clock.nowMs() })
+    .where("client_id", "=", clientId)
+    .execute();
 }
 
 /** Takes effect at once: no token, no consent request, no release. @throws WjfError `client-unknown`. */

@@ -2,13 +2,34 @@
 export {
   addClient,
   type Client,
+  type ClientRegistration,
+  DEFAULT_LIMITS,
   disableClient,
   findClient,
   listClients,
   rotateClient,
 } from "./clients.ts";
+export { type Consent, CONSENT_STATES } from "./consent-record.ts";
 export { openAuthorityDatabase, withConsentDatabase } from "./database.ts";
 export { type Federation, readFederation } from "./epochs.ts";
+export { admitModel, type ModelAdmissionParts } from "./model-admission.ts";
+export {
+  databaseReader,
+  exportLog,
+  type Finding,
+  type LeafFilter,
+  type LogReader,
+  logReader,
+  type ShownLeaf,
+  showLeaves,
+  verifyLog,
+  type VerifyReport,
+  verifyReceipt,
+} from "./log/index.ts";
+export { parseLogKeys, readLogKeys } from "./open-ledger.ts";
+export { ConsentOperator } from "./operator.ts";
+export { type Due, planRetention, runRetention } from "./retention.ts";
 export { writeSandboxDirectory } from "./sandbox-directory.ts";
-export { createAuthorityKeys } from "./secrets.ts";
+export { createAuthorityKeys, readAuthoritySecrets } from "./secrets.ts";
+export { rotateTokenKeys } from "./token-keys.ts";
 export * from "./verifier.ts";

@@ -5,3 +5,13 @@ export { FeatureStore } from "./feature-store.ts";
 export { type LoadReport, loadProvince } from "./load/load.ts";
 export { generateSandbox, type TruthPerson } from "./sandbox/generate.ts";
 export { Oracle, type OracleClaims, type OracleSubject } from "./sandbox/oracle/index.ts";
+export {
+  decide,
+  type ModelDecision,
+  type ModelState,
+  readDecisions,
+  rollBack,
+  stateOf,
+} from "./models/decisions.ts";
+export { readShadow, SHADOW_K, type ShadowTally } from "./models/shadow-tally.ts";
+export { evaluateItem } from "./evaluate.ts";

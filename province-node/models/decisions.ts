@@ -104,7 +104,6 @@ function wasApproved(
   { ref, sha256 }: DecidedPackage,
 ): boolean {
   return decisions.some(
-    (each) =>
-      each.product === ref && each.package_sha256 === sha256 && each.state === "approved",
+    (each) => each.product === ref && each.package_sha256 === sha256 && each.state === "approved",
   );
 }

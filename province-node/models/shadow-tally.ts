@@ -35,7 +35,9 @@ export function readShadow(nodeFolder: string): Map<string, ShadowTally> {
   } catch {
     return new Map();
   }
-  return new Map(Object.entries(parseJsonWith(Tallies, text, "config-invalid", "model-shadow.json")));
+  return new Map(
+    Object.entries(parseJsonWith(Tallies, text, "config-invalid", "model-shadow.json")),
+  );
 }
 
 /** Collects in memory; `flush` writes. Recording takes the same time whatever the score. */
