@@ -4,10 +4,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadCatalogue } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
-import { partyFolder, type Settings } from "../core/config.ts";
+import { type Settings } from "../core/config.ts";
 import { parseJsonWith } from "../core/parse.ts";
-import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
-import { generateP256, PrivateP256Jwk, publicP256 } from "../crypto/index.ts";
+import { readSecretFile } from "../core/secret-file.ts";
+import { PrivateP256Jwk } from "../crypto/index.ts";
+import { generateClientKeys, keyFolder, registered } from "./client-keys.ts";
 import { addClient, findClient, readTrustAnchor, withConsentDatabase } from "../consent/index.ts";
 
 export const DEMO_CLIENT_ID = "demo-bank";
@@ -20,10 +21,6 @@ export interface InstitutionKeys {
   readonly encryption: PrivateP256Jwk;
   /** The authority's root key: what a roster must be signed with before claims are sealed to its group key. */
   readonly trustAnchor: KeyObject;
-}
-
-function keyFolder(home: string, clientId: string): string {
-  return join(home, "institutions", clientId);
 }
 
 /** @throws WjfError `secret-missing`, `config-invalid`. */
@@ -44,12 +41,7 @@ export function readInstitutionKeys(home: string, clientId = DEMO_CLIENT_ID): In
 export async function registerDemoInstitution(settings: Settings): Promise<void> {
   const folder = keyFolder(settings.home, DEMO_CLIENT_ID);
   if (!existsSync(join(folder, "signing.jwk"))) {
-    writeSecretFile(join(folder, "encryption.jwk"), JSON.stringify(generateP256("enc")));
-    const trust = readSecretFile(
-      join(partyFolder(settings.home, "gateway"), "secrets", "trust.jwk"),
-    );
-    writeSecretFile(join(folder, "trust.jwk"), trust);
-    writeSecretFile(join(folder, "signing.jwk"), JSON.stringify(generateP256("sig")));
+    generateClientKeys(settings.home, DEMO_CLIENT_ID).save();
   }
   const keys = readInstitutionKeys(settings.home);
   const products = [...loadCatalogue().products.values()].map(({ ref }) => ref);
@@ -64,9 +56,4 @@ export async function registerDemoInstitution(settings: Settings): Promise<void>
       purposes: ["dpv:CreditChecking", "dpv:FraudPreventionAndDetection"],
     });
   });
-}
-
-function registered(key: PrivateP256Jwk, use: "sig" | "enc") {
-  const { kty, crv, x, y, kid } = publicP256(key);
-  return { kty, crv, x, y, kid: kid ?? use, use };
 }
