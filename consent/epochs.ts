@@ -117,6 +117,8 @@ export class EpochKeeper {
     for (const name of present) {
       if (this.#epochs.has(Number(name))) continue;
       const epoch = await loadEpoch(join(folder, name), rootPublicKey);
+      // Another call may have been quicker.
+      if (this.#epochs.has(epoch.number)) continue;
       this.#epochs.set(epoch.number, epoch);
       this.#releases = 0;
       for (const listener of this.#listeners) listener(epoch);

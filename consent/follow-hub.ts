@@ -10,10 +10,13 @@ import type { StatusIssuer } from "./status-slots.ts";
 
 /** A change of consents by this process reaches the followers within this, however many there are. */
 const PUSH_WITHIN_MS = 250;
-/** How often the database is asked for changes by others. */
-const LOOK_EVERY_MS = 1000;
-/** The gateway hears of an epoch this much later than the nodes: it must not fan out under one that they do not know. */
-const GATEWAY_LATER_MS = 1000;
+/** How often the database, and the epochs' folder, is asked for changes by others. */
+const LOOK_EVERY_MS = 500;
+/**
+ * The gateway hears of an epoch this much later than the nodes, and later than another replica finds it: nobody may be
+ * asked under an epoch that they do not know yet.
+ */
+const GATEWAY_LATER_MS = 2000;
 
 export interface FollowHubParts {
   readonly epochs: EpochKeeper;
@@ -87,6 +90,7 @@ export class FollowHub implements Disposable {
 
   /** Every change of a consent is a leaf, so a log that has not grown says that there is none. */
   async #lookForChanges(): Promise<void> {
+    await this.#parts.epochs.refresh();
     const seen = this.#seen;
     const head = await this.#readHead();
     this.#seen = head;
