@@ -37,7 +37,8 @@ describe("the oracle", () => {
         /import (type )?\{([^}]*)\} from "([^"]+)"/g,
       );
       return [...imports].flatMap(([, typeOnly, names = "", from = ""]) =>
-        typeOnly !== undefined || /^\.\.?\/[a-z-]+(\/[a-z-]+)?\.ts$/.test(from)
+        typeOnly !== undefined ||
+        (from.startsWith(".") && join(folder, file, "..", from).startsWith(`${folder}/`))
           ? []
           : names
               .split(",")
