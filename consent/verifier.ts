@@ -1,6 +1,10 @@
 // The part of consent/ that gateway and province nodes may use: verifying, never issuing, spending or releasing.
 export * from "./admission.ts";
+export * from "./batch-proof.ts";
+export * from "./batch-rows.ts";
 export * from "./consent-claims.ts";
 export * from "./federation-view.ts";
+export * from "./manifest.ts";
 export * from "./signed-request.ts";
+export * from "./slot-layout.ts";
 export * from "./trust-anchor.ts";

@@ -13,10 +13,10 @@ export const NodeReceipt = z.strictObject({
   province: ProvinceCode,
   /** D, hexadecimal. */
   descriptor: Sha256Hex,
-  /** SHA-256 of the ciphertext's bytes. */
+  /** SHA-256 of the ciphertext, or of a batch's ciphertexts in a row. */
   ciphertext: Sha256Hex,
   /** Items the node would not evaluate, by index. A refused item's slots carry zero. Never depends on membership. */
-  refusals: z.array(z.strictObject({ item: z.int().min(0), code: RefusalCode })).max(1024),
+  refusals: z.array(z.strictObject({ item: z.int().min(0), code: RefusalCode })).max(4096),
 });
 export type NodeReceipt = z.infer<typeof NodeReceipt>;
 

@@ -3,6 +3,15 @@ import type { ClientDuplexStream, ClientReadableStream, ServiceError } from "@gr
 import type { z } from "zod";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
+import {
+  AdmitBatchReply,
+  type AdmitBatchRequest,
+  type BatchCommit,
+  type BatchOutcomes,
+  EvaluateBatchReply,
+  type EvaluateBatchRequest,
+  ReleaseBatchReply,
+} from "./batch-wire.ts";
 import { clientSecurity, type Role, type TlsIdentity } from "./mutual-tls.ts";
 import { fromServiceError } from "./status.ts";
 import {
@@ -32,6 +41,15 @@ export class ProvinceNodeClient implements Disposable {
   constructor(endpoint: string, role: Role, identity: TlsIdentity) {
     const security = clientSecurity(identity, role);
     this.#stub = new ProvinceNodeStub(endpoint, security.credentials, security.options);
+  }
+
+  /** @throws WjfError as `evaluate` does. */
+  async evaluateBatch(
+    request: EvaluateBatchRequest,
+    timeoutMs: number,
+  ): Promise<EvaluateBatchReply> {
+    const reply = await callUnary(this.#stub, "EvaluateBatch", request, timeoutMs);
+    return parseWith(EvaluateBatchReply, reply, "ciphertext-invalid", "reply");
   }
 
   /** @throws WjfError the node's own code, `deadline-exceeded` or `federation-unavailable`. */
@@ -90,29 +108,66 @@ export class AuthorityClient implements Disposable {
     reveal: () => readonly Uint8Array[],
     timeoutMs: number,
   ): Promise<readonly ReleaseOutcome[]> {
-    const open = this.#stub["Release"] as unknown as (options: {
-      deadline: number;
-    }) => ClientDuplexStream<unknown, unknown>;
-    const stream = open.call(this.#stub, deadlineIn(timeoutMs));
-    try {
-      stream.write({ commit });
-      for await (const message of stream) {
-        const reply: z.infer<typeof ReleaseReply> = parseWith(ReleaseReply, message, "internal");
-        if (reply.step === "outcomes") return reply.outcomes.outcomes;
-        stream.write({ reveal: { ciphertexts: reveal() } });
-      }
-    } catch (error) {
-      throw isServiceError(error) ? fromServiceError(error) : error;
-    } finally {
-      stream.end();
-    }
-    throw new WjfError("federation-unavailable", "the authority closed the release early");
+    const reply = await converse(
+      this.#stub,
+      "Release",
+      { commit, reveal },
+      ReleaseReply,
+      timeoutMs,
+    );
+    return reply.outcomes;
+  }
+
+  /** Admits blocks of a batch. @throws WjfError the authority's code. */
+  async admitBatch(request: AdmitBatchRequest, timeoutMs: number): Promise<AdmitBatchReply> {
+    const reply = await callUnary(this.#stub, "AdmitBatch", request, timeoutMs);
+    return parseWith(AdmitBatchReply, reply, "receipt-invalid", "reply");
+  }
+
+  /** As `release`, for the rows of a manifest. @throws WjfError as `release` does. */
+  async releaseBatch(
+    commit: BatchCommit,
+    reveal: () => readonly Uint8Array[],
+    timeoutMs: number,
+  ): Promise<BatchOutcomes> {
+    const turn = { commit, reveal };
+    return await converse(this.#stub, "ReleaseBatch", turn, ReleaseBatchReply, timeoutMs);
   }
 
   [Symbol.dispose](): void {
     this.#stub.close();
   }
 }
+
+/** commit → (challenge → reveal)? → outcomes. */
+async function converse<Outcomes>(
+  stub: object,
+  method: string,
+  turn: { readonly commit: object; readonly reveal: () => readonly Uint8Array[] },
+  schema: z.ZodType<Reply<Outcomes>>,
+  timeoutMs: number,
+): Promise<Outcomes> {
+  const open = (stub as Record<string, unknown>)[method] as (options: {
+    deadline: number;
+  }) => ClientDuplexStream<unknown, unknown>;
+  const stream = open.call(stub, deadlineIn(timeoutMs));
+  try {
+    stream.write({ commit: turn.commit });
+    for await (const message of stream) {
+      const reply = parseWith(schema, message, "internal");
+      if (reply.step === "outcomes") return reply.outcomes;
+      stream.write({ reveal: { ciphertexts: turn.reveal() } });
+    }
+  } catch (error) {
+    throw isServiceError(error) ? fromServiceError(error) : error;
+  } finally {
+    stream.end();
+  }
+  throw new WjfError("federation-unavailable", "the authority closed the release early");
+}
+
+type Reply<Outcomes> =
+  { readonly step: "challenge" } | { readonly step: "outcomes"; readonly outcomes: Outcomes };
 
 async function callUnary(
   stub: object,

@@ -1,4 +1,5 @@
 // The public face of proto/.
+export * from "./batch-wire.ts";
 export * from "./clients.ts";
 export * from "./mutual-tls.ts";
 export * from "./server.ts";

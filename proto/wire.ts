@@ -28,7 +28,7 @@ export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Largest request body of one query, which travels on to the nodes. */
 export const MAX_BODY_BYTES = 64 * 1024;
 
-const bytes = (max: number) =>
+export const bytes = (max: number) =>
   z.custom<Buffer>(
     (value) => Buffer.isBuffer(value) && value.length <= max,
     `at most ${max} bytes`,
@@ -54,12 +54,6 @@ export const EvaluateRequest = z.object({
 });
 export type EvaluateRequest = z.infer<typeof EvaluateRequest>;
 
-export const AdmitRequest = EvaluateRequest.omit({ admission: true });
-export type AdmitRequest = z.infer<typeof AdmitRequest>;
-
-export const AdmitReply = z.object({ admission: SignedStatementMessage });
-export type AdmitReply = z.infer<typeof AdmitReply>;
-
 export const EvaluateReply = z.object({ ciphertext: Ciphertext, receipt: SignedStatementMessage });
 export type EvaluateReply = z.infer<typeof EvaluateReply>;
 
@@ -75,15 +69,20 @@ export const FederationUpdate = z.discriminatedUnion("update", [
 ]);
 export type FederationUpdate = z.infer<typeof FederationUpdate>;
 
+const ReleaseItem = z.object({ credentials: ItemCredentials, sealed: z.boolean() });
+
+export const AdmitRequest = z.object({
+  descriptor: bytes(1024 * 1024),
+  items: z.array(ReleaseItem).min(1).max(1024),
+});
+export type AdmitRequest = z.infer<typeof AdmitRequest>;
+
 export const ReleaseCommit = z.object({
   descriptor: bytes(1024 * 1024),
   merged: Ciphertext,
   commitment: SignedStatementMessage,
   receipts: z.array(SignedStatementMessage).min(1).max(64),
-  items: z
-    .array(z.object({ credentials: ItemCredentials, sealed: z.boolean() }))
-    .min(1)
-    .max(1024),
+  items: z.array(ReleaseItem).min(1).max(1024),
 });
 export type ReleaseCommit = z.infer<typeof ReleaseCommit>;
 
@@ -104,6 +103,20 @@ export const ReleaseOutcome = z.discriminatedUnion("result", [
   z.object({ result: z.literal("refusal"), refusal: Refusal }),
 ]);
 export type ReleaseOutcome = z.infer<typeof ReleaseOutcome>;
+
+export const AdmitReply = z.discriminatedUnion("step", [
+  z.object({ step: z.literal("admission"), admission: SignedStatementMessage }),
+  z.object({
+    step: z.literal("settled"),
+    settled: z.object({
+      items: z
+        .array(z.object({ item: z.int().min(0).max(1023), outcome: ReleaseOutcome }))
+        .min(1)
+        .max(1024),
+    }),
+  }),
+]);
+export type AdmitReply = z.infer<typeof AdmitReply>;
 
 export const ReleaseReply = z.discriminatedUnion("step", [
   z.object({ step: z.literal("challenge"), challenge: z.object({}) }),
