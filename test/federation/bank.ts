@@ -193,6 +193,17 @@ export class Bank {
       .sign(bent.key ?? this.#dpop);
   }
 
+  /** A request as it goes over the wire, signed by this institution; every part can be bent. */
+  async sign(
+    consent: GivenConsent,
+    body: object | string,
+    bent: { token?: string; proof?: Parameters<Bank["proof"]>[2] } = {},
+  ): Promise<{ token: string; proof: string; body: Buffer }> {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    const token = bent.token ?? consent.token;
+    return { token, proof: await this.proof(token, text, bent.proof), body: Buffer.from(text) };
+  }
+
   async sealClaims(claims: unknown): Promise<string> {
     const path = `${this.#federation.settings.home}/authority/federation.json`;
     const { group_key } = readFederation(path);

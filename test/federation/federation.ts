@@ -35,6 +35,10 @@ export interface FederationOptions {
   readonly peoplePerProvince?: number;
   readonly log?: Logger;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Changes a province's raw tables before they are loaded. */
+  readonly plant?: (rawFolder: string, code: string) => void;
+  /** Starts the gateway some other way: as a process of its own. */
+  readonly startGateway?: (settings: Settings, log: Logger) => Promise<RunningGateway>;
 }
 
 export async function startFederation(options: FederationOptions = {}): Promise<Federation> {
@@ -60,7 +64,7 @@ export async function startFederation(options: FederationOptions = {}): Promise<
     endpoint: ({ code }) => `127.0.0.1:${portOf.get(code)}`,
     nowMs: Date.now(),
   });
-  const truth = await loadSandbox(settings, provinces, options.peoplePerProvince ?? 20);
+  const truth = await loadSandbox(settings, provinces, options);
   const authority = resources.use(await startAuthority(settings, log));
   const running = new Map<string, AsyncDisposable>();
   resources.defer(async () => {
@@ -71,7 +75,7 @@ export async function startFederation(options: FederationOptions = {}): Promise<
     const folder = partyFolder(home, code);
     running.set(code, await startProvinceNode(code, folder, nodeSettings, log));
   }
-  const gatewayService = resources.use(await startGateway(settings, log));
+  const gatewayService = resources.use(await (options.startGateway ?? startGateway)(settings, log));
   await waitReady(gatewayService.url);
   const owned = resources.move();
   return {
@@ -92,13 +96,14 @@ export async function startFederation(options: FederationOptions = {}): Promise<
 async function loadSandbox(
   settings: Settings,
   provinces: readonly Province[],
-  peoplePerProvince: number,
+  { peoplePerProvince = 20, plant }: FederationOptions,
 ): Promise<TruthPerson[]> {
   const raw = join(settings.home, "sandbox");
   const codes = provinces.map(({ code }) => code);
   await generateSandbox({ seed: 7, peoplePerProvince, outDir: raw, asof: ASOF, provinces: codes });
   for (const code of codes) {
     const folder = partyFolder(settings.home, code);
+    plant?.(join(raw, code), code);
     await loadProvince({
       rawDir: join(raw, code),
       storePath: join(folder, "store.db"),
