@@ -3,20 +3,14 @@
 // else. Why a node may rely on it, and what it can still prove alone: docs/decisions/050-admission.md.
 import type { KeyObject } from "node:crypto";
 import { z } from "zod";
-import { type ErrorCode, isErrorCode } from "../core/errors.ts";
 import { Sha256Hex } from "../core/ids.ts";
 import { openStatement, type SignedStatement } from "../crypto/index.ts";
 
-const RefusalCode = z.custom<ErrorCode>(
-  (value) => typeof value === "string" && isErrorCode(value),
-  "a code of the error catalogue",
-);
-
-export const AdmittedItem = z.union([
-  /** The consent token's subject and id, which a node opens the subject tag with. */
-  z.strictObject({ sub: z.string().max(128), jti: z.string().max(128) }),
-  z.strictObject({ refused: RefusalCode }),
-]);
+/** The consent token's subject and id, which a node opens the subject tag with. */
+export const AdmittedItem = z.strictObject({
+  sub: z.string().max(128),
+  jti: z.string().max(128),
+});
 export type AdmittedItem = z.infer<typeof AdmittedItem>;
 
 /** Signed by the authority's admission key, context "admission". Items in the descriptor's order. */

@@ -11,13 +11,11 @@ import {
   type SignedStatement,
   signStatement,
 } from "../crypto/index.ts";
-import type { AdmitRequest, ItemCredentials } from "../proto/index.ts";
-import type { AtRest } from "./at-rest.ts";
-import { readConsent, requireLive } from "./consent-record.ts";
-import type { Admission, AdmittedItem } from "./admission.ts";
+import type { AdmitRequest, ItemCredentials, ReleaseOutcome } from "../proto/index.ts";
+import type { Admission } from "./admission.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
 import { requestRules } from "./federation-view.ts";
-import { type AuthorityDb, consentTables } from "./ledger.ts";
+import { type Asked, settle, type SettleParts } from "./release/settle.ts";
 import {
   requireSameQuestion,
   type VerifiedRequest,
@@ -29,13 +27,16 @@ const MAX_PROOF_AGE_S = 180;
 /** Fan-outs whose findings are kept for their release. */
 const MAX_REMEMBERED = 256;
 
+/** One side of AdmitReply. */
+export type AdmitAnswer =
+  | { readonly admission: SignedStatement }
+  | { readonly settled: { readonly items: readonly { item: number; outcome: ReleaseOutcome }[] } };
+
 /** A verified question, or why it is refused. */
 export type Question = VerifiedRequest | ErrorCode;
 
-export interface AdmitterParts {
+export interface AdmitterParts extends SettleParts {
   readonly epochs: EpochKeeper;
-  readonly atRest: AtRest;
-  readonly db: AuthorityDb;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
   readonly admissionKey: KeyObject;
@@ -49,18 +50,33 @@ export class Admitter {
     this.#parts = parts;
   }
 
-  /** @throws WjfError `descriptor-invalid`, `epoch-unknown`; an item's own fault is in the admission. */
-  async admit(request: AdmitRequest): Promise<SignedStatement> {
-    const digested = parseDescriptor(request.descriptor);
+  /**
+   * Admits a fan-out whole, or says what of it is settled already; the gateway describes the rest anew.
+   * @throws WjfError `descriptor-invalid`, `epoch-unknown`; an item's own fault settles it.
+   */
+  async admit({ descriptor, items }: AdmitRequest): Promise<AdmitAnswer> {
+    const digested = parseDescriptor(descriptor);
     const epoch = this.#parts.epochs.inForce(digested.descriptor.epoch);
-    const questions = await this.#verify(digested, request.credentials, epoch);
-    const live = await Promise.all(questions.map((question) => this.#requireLive(question)));
-    this.#remember(digested.digest, live);
+    const credentials = items.map((item) => item.credentials);
+    const questions = await this.#verify(digested, credentials, epoch);
+    const asked = digested.descriptor.items.map((item, i): Asked => ({
+      question: questions[i] ?? "internal",
+      sealed: items[i]?.sealed ?? false,
+      queryId: item.query_id,
+      product: item.product,
+    }));
+    const settled = await settle(asked, this.#parts.clock.nowMs(), this.#parts);
+    if (settled.size > 0) return { settled: { items: [...settled].map(wireOutcome) } };
+    this.#remember(digested.digest, questions);
     const admission: Admission = {
       descriptor: digested.digest.toString("hex"),
-      items: live.map(admitted),
+      items: questions.flatMap((question) =>
+        typeof question === "string"
+          ? []
+          : [{ sub: question.consent.sub, jti: question.consent.jti }],
+      ),
     };
-    return signStatement("admission", admission, this.#parts.admissionKey);
+    return { admission: signStatement("admission", admission, this.#parts.admissionKey) };
   }
 
   /** The questions of a fan-out: as found when it was admitted, or verified now. */
@@ -98,19 +114,6 @@ export class Admitter {
     );
   }
 
-  /** A look ahead, so that a dead consent is not fanned out; the release decides in its own transaction. */
-  async #requireLive(question: Question): Promise<Question> {
-    if (typeof question === "string") return question;
-    const { db, atRest, clock } = this.#parts;
-    try {
-      const consent = await readConsent(consentTables(db), atRest, question.consent.grant_id);
-      requireLive(consent, clock.nowMs());
-      return question;
-    } catch (error) {
-      return refusalCode(error);
-    }
-  }
-
   #remember(digest: Buffer, questions: readonly Question[]): void {
     this.#remembered.set(digest.toString("base64"), questions);
     if (this.#remembered.size > MAX_REMEMBERED) {
@@ -120,9 +123,8 @@ export class Admitter {
   }
 }
 
-function admitted(question: Question): AdmittedItem {
-  if (typeof question === "string") return { refused: question };
-  return { sub: question.consent.sub, jti: question.consent.jti };
+function wireOutcome([item, outcome]: [number, ReleaseOutcome]) {
+  return { item, outcome };
 }
 
 function refusalCode(error: unknown): ErrorCode {

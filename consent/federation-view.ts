@@ -87,6 +87,18 @@ export class FederationView {
     this.#statusLists.requireValid(status);
   }
 
+  /**
+   * As `requireActive`, but a consent that is used up passes: its institution may ask for an answer again that it has
+   * been given, and only the authority knows.
+   */
+  requireNotWithdrawn(status: StatusReference): void {
+    try {
+      this.requireActive(status);
+    } catch (error) {
+      if (!(error instanceof WjfError && error.code === "consent-consumed")) throw error;
+    }
+  }
+
   get ready(): boolean {
     const view = this.#newest();
     return view !== undefined && this.#inForce(view);

@@ -69,7 +69,7 @@ async function follow(
 async function admit(call: ServerUnaryCall<unknown, unknown>, admitter: Admitter): Promise<object> {
   requirePeer(call, (name) => name === roleName("gateway"));
   const request = parseWith(AdmitRequest, call.request, "request-malformed", "message");
-  return { admission: await admitter.admit(request) };
+  return await admitter.admit(request);
 }
 
 async function release(

@@ -1,6 +1,6 @@
 // Wires the consent authority: state, audit log, key epochs, consent service, release, gRPC and HTTP.
 import { join } from "node:path";
-import { loadCatalogue } from "../catalogue/index.ts";
+import { type Catalogue, LiveCatalogue, packageFolder } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
 import type { Logger } from "../core/log.ts";
@@ -60,7 +60,22 @@ export async function startAuthority(
   const scheme = resources.use(await createScheme());
   const { db, ledger } = resources.use(await openLedger(settings, secrets));
   writeLogKeys(settings, ledger.log.verifierKeys);
-  const service = createConsentService({ settings, folder, secrets, federation, ledger, db, log });
+  const catalogue = new LiveCatalogue({
+    folder: packageFolder(folder),
+    authorityKey: secrets.rootPublicKey,
+    clock: systemClock,
+    onFault: ({ file, error }) => log.warn({ file, err: error }, "a model package is not used"),
+  });
+  const service = createConsentService({
+    settings,
+    folder,
+    secrets,
+    federation,
+    ledger,
+    db,
+    log,
+    catalogue,
+  });
   const epochs = await EpochKeeper.open({
     folder: join(folder, "epochs"),
     scheme,
@@ -75,11 +90,11 @@ export async function startAuthority(
   const tokenKeys = resources.use(
     new TokenKeyFollower({ path: join(folder, "secrets", TOKEN_KEYS), service, epochs, log }),
   );
-  const catalogue = loadCatalogue();
   const { admissionKey } = secrets;
   const clock = systemClock;
   const admitter = new Admitter({
     epochs,
+    ledger,
     atRest: service.options.atRest,
     db,
     catalogue,
@@ -133,6 +148,7 @@ interface ServiceParts {
   readonly ledger: ConsentLedger;
   readonly db: Parameters<typeof consentTables>[0];
   readonly log: Logger;
+  readonly catalogue: Catalogue;
 }
 
 function createConsentService(parts: ServiceParts): ConsentService {
@@ -171,7 +187,7 @@ function createConsentService(parts: ServiceParts): ConsentService {
             false,
           ),
         }),
-    products: productNotices(loadCatalogue()),
+    products: productNotices(parts.catalogue),
     ...(settings.production ? {} : { pollIntervalSeconds: 1 }),
   });
 }

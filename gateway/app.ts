@@ -109,7 +109,7 @@ async function answerQuery(
   if (product.claims === "none" && verified.claims !== undefined) {
     throw new WjfError("claims-unexpected");
   }
-  view.requireActive(verified.consent.status);
+  view.requireNotWithdrawn(verified.consent.status);
   replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
   const sealed = request.headers.accept?.includes("application/jose") ?? false;
   return await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));

@@ -13,6 +13,7 @@ import {
   type MergeCommitment,
   NodeReceipt,
   openStatement,
+  type SignedStatement,
   signStatement,
 } from "../crypto/index.ts";
 import type { EpochView, FederationView } from "../consent/verifier.ts";
@@ -33,6 +34,7 @@ export interface FanOutParts {
 }
 
 interface Merge {
+  readonly asked: readonly PendingQuery[];
   readonly digested: DigestedDescriptor;
   readonly merged: Buffer;
   /** In the order of the descriptor's provinces. */
@@ -42,34 +44,47 @@ interface Merge {
 /** Shares of the time limit: a first round, a second without those that failed, the release. */
 const SHARES = { first: 0.5, second: 0.25, release: 0.25 };
 
-/** @throws WjfError `coverage-incomplete`, `federation-unavailable`, or the authority's code. */
+/**
+ * Outcomes in the group's order.
+ * @throws WjfError `coverage-incomplete`, `federation-unavailable`, or the authority's code.
+ */
 export async function fanOut(
   group: readonly PendingQuery[],
   parts: FanOutParts,
 ): Promise<readonly ReleaseOutcome[]> {
+  const outcomes: Outcomes = new Map();
   const epoch = parts.view.current();
   const everyone = epoch.roster.provinces.map(({ code }) => code).toSorted();
-  const first = await collect(group, everyone, epoch, parts, SHARES.first);
-  const merge = first.merge ?? (await secondRound(group, first.answering, epoch, parts));
-  return await release(group, merge, parts);
+  const first = await collect(group, everyone, epoch, parts, SHARES.first, outcomes);
+  const merge = first.merge ?? (await secondRound(first, epoch, parts, outcomes));
+  if (merge !== undefined) await release(merge, parts, outcomes);
+  return group.map((query) => outcomes.get(query) ?? { result: "refusal", refusal: "internal" });
+}
+
+/** What is decided so far. */
+type Outcomes = Map<PendingQuery, ReleaseOutcome>;
+
+interface Round {
+  /** What went out. */
+  readonly asked: readonly PendingQuery[];
+  readonly answering: readonly ProvinceCode[];
+  /** Only when something went out and all provinces answered. */
+  readonly merge?: Merge;
 }
 
 async function secondRound(
-  group: readonly PendingQuery[],
-  answering: readonly ProvinceCode[],
+  { asked, answering }: Round,
   epoch: EpochView,
   parts: FanOutParts,
-): Promise<Merge> {
+  outcomes: Outcomes,
+): Promise<Merge | undefined> {
+  if (asked.length === 0) return undefined;
   if (answering.length < parts.minimumRoster) throw new WjfError("coverage-incomplete");
-  const { merge } = await collect(group, answering, epoch, parts, SHARES.second);
-  if (merge === undefined) throw new WjfError("coverage-incomplete");
-  return merge;
-}
-
-interface Round {
-  readonly answering: readonly ProvinceCode[];
-  /** Only when all of them answered. */
-  readonly merge?: Merge;
+  const second = await collect(asked, answering, epoch, parts, SHARES.second, outcomes);
+  if (second.merge === undefined && second.asked.length > 0) {
+    throw new WjfError("coverage-incomplete");
+  }
+  return second.merge;
 }
 
 async function collect(
@@ -78,17 +93,17 @@ async function collect(
   epoch: EpochView,
   parts: FanOutParts,
   share: number,
+  outcomes: Outcomes,
 ): Promise<Round> {
-  const digested = describe(group, provinces, epoch);
-  const credentials = group.map((query) => query.credentials);
-  const question = { descriptor: digested.bytes, credentials };
-  // One signature of the authority's spares every node the verification of every token.
-  const { admission } = await parts.authority.admit(question, parts.timeoutMs * share);
-  const request = { ...question, admission };
+  const timeoutMs = parts.timeoutMs * share;
+  const admitted = await admit(group, provinces, epoch, parts, timeoutMs, outcomes);
+  if (admitted === undefined) return { asked: [], answering: provinces };
+  const { asked, digested, admission } = admitted;
+  const credentials = asked.map((query) => query.credentials);
+  const request = { descriptor: digested.bytes, credentials, admission };
   using sum = parts.scheme.sum();
   const settled = await Promise.allSettled(
     provinces.map(async (code) => {
-      const timeoutMs = parts.timeoutMs * share;
       const reply = await parts.provinces.evaluate(code, epoch, request, timeoutMs);
       verifyReply(code, reply, digested, epoch);
       sum.add(reply.ciphertext);
@@ -103,8 +118,42 @@ async function collect(
     result.status === "fulfilled" ? [result.value] : [],
   );
   const answering = provinces.filter((_, i) => settled[i]?.status === "fulfilled");
-  if (answering.length < provinces.length) return { answering };
-  return { answering, merge: { digested, merged: Buffer.from(sum.finish()), replies } };
+  if (answering.length < provinces.length) return { asked, answering };
+  const merged = Buffer.from(sum.finish());
+  return { asked, answering, merge: { asked, digested, merged, replies } };
+}
+
+interface Admitted {
+  readonly asked: readonly PendingQuery[];
+  readonly digested: DigestedDescriptor;
+  /** One signature of the authority's spares every node the verification of every token. */
+  readonly admission: SignedStatement;
+}
+
+/** Describes the group and has it admitted; what the authority settles at once leaves it. Undefined: all is settled. */
+async function admit(
+  group: readonly PendingQuery[],
+  provinces: readonly ProvinceCode[],
+  epoch: EpochView,
+  parts: FanOutParts,
+  timeoutMs: number,
+  outcomes: Outcomes,
+): Promise<Admitted | undefined> {
+  let asked = group;
+  while (asked.length > 0) {
+    const digested = describe(asked, provinces, epoch);
+    const items = asked.map(({ credentials, sealed }) => ({ credentials, sealed }));
+    const reply = await parts.authority.admit({ descriptor: digested.bytes, items }, timeoutMs);
+    if (reply.step === "admission") return { asked, digested, admission: reply.admission };
+    for (const { item, outcome } of reply.settled.items) {
+      const query = asked[item];
+      if (query === undefined)
+        throw new WjfError("internal", "the authority settled nothing of ours");
+      outcomes.set(query, outcome);
+    }
+    asked = asked.filter((query) => !outcomes.has(query));
+  }
+  return undefined;
 }
 
 /** `provinces` ascending. */
@@ -145,10 +194,10 @@ function verifyReply(
 }
 
 async function release(
-  group: readonly PendingQuery[],
-  { digested, merged, replies }: Merge,
+  { asked, digested, merged, replies }: Merge,
   parts: FanOutParts,
-): Promise<readonly ReleaseOutcome[]> {
+  outcomes: Outcomes,
+): Promise<void> {
   const commitment: MergeCommitment = {
     descriptor: digested.digest.toString("hex"),
     merged: sha256Hex(merged),
@@ -158,8 +207,13 @@ async function release(
     merged,
     commitment: signStatement("merge", commitment, parts.signingKey),
     receipts: replies.map(({ receipt }) => receipt),
-    items: group.map(({ credentials, sealed }) => ({ credentials, sealed })),
+    items: asked.map(({ credentials, sealed }) => ({ credentials, sealed })),
   };
   const reveal = (): readonly Uint8Array[] => replies.map(({ ciphertext }) => ciphertext);
-  return await parts.authority.release(commit, reveal, parts.timeoutMs * SHARES.release);
+  const timeoutMs = parts.timeoutMs * SHARES.release;
+  const released = await parts.authority.release(commit, reveal, timeoutMs);
+  for (const [i, outcome] of released.entries()) {
+    const query = asked[i];
+    if (query !== undefined) outcomes.set(query, outcome);
+  }
 }

@@ -10,11 +10,10 @@ import { FederationSchema, ProblemSchema, ProductsSchema } from "./schemas.ts";
 
 export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): Promise<void> {
   const app = plain.withTypeProvider<ZodTypeProvider>();
-  const products = describeProducts(parts);
   app.get(
     "/v1/products",
     { schema: { summary: "The products", tags: ["catalogue"], response: { 200: ProductsSchema } } },
-    () => products,
+    () => describeProducts(parts),
   );
   app.get(
     "/v1/federation",

@@ -1,6 +1,6 @@
 // Wires the gateway: federation view, province connections, coalescer, HTTP API.
 import { join } from "node:path";
-import { loadCatalogue } from "../catalogue/index.ts";
+import { LiveCatalogue, packageFolder } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
@@ -26,10 +26,12 @@ export async function startGateway(
   createScheme: () => Promise<HeScheme> = () => SealScheme.create(),
 ): Promise<RunningGateway> {
   await using resources = new AsyncDisposableStack();
-  const secrets = join(partyFolder(settings.home, "gateway"), "secrets");
+  const folder = partyFolder(settings.home, "gateway");
+  const secrets = join(folder, "secrets");
   const identity = readTlsIdentity(secrets);
   const signingKey = readGatewayKey(secrets);
-  const view = new FederationView(readTrustAnchor(join(secrets, "trust.jwk")), systemClock);
+  const trustAnchor = readTrustAnchor(join(secrets, "trust.jwk"));
+  const view = new FederationView(trustAnchor, systemClock);
   const scheme = resources.use(await createScheme());
   const provinces = resources.use(new ProvincePool(identity));
   const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
@@ -46,7 +48,12 @@ export async function startGateway(
     provinces,
     log,
     coalescer: new Coalescer((group) => fanOut(group, parts)),
-    catalogue: loadCatalogue(),
+    catalogue: new LiveCatalogue({
+      folder: packageFolder(folder),
+      authorityKey: trustAnchor,
+      clock: systemClock,
+      onFault: ({ file, error }) => log.warn({ file, err: error }, "a model package is not used"),
+    }),
     clock: systemClock,
     version: VERSION,
   });

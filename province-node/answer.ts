@@ -1,6 +1,5 @@
 // One fan-out at one province: verify every item's credentials alone, look the person up, evaluate in the clear, and
 // hand the vector to reply.ts. What it does and how long it takes must not depend on who is held here.
-import { setTimeout as delay } from "node:timers/promises";
 import type { KeyObject } from "node:crypto";
 import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
 import { sha256Hex } from "../core/canonical.ts";
@@ -14,7 +13,6 @@ import {
   type HeEncryptor,
   type HeScheme,
   Masks,
-  openJson,
   openSubject,
   parseDescriptor,
   type PrivateX25519Jwk,
@@ -31,8 +29,11 @@ import {
   verifySignedRequest,
 } from "../consent/verifier.ts";
 import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/index.ts";
+import type { ClaimsOpener } from "./claims-opener.ts";
 import { evaluateItem } from "./evaluate.ts";
 import type { FeatureStore } from "./feature-store.ts";
+import type { ModelGate } from "./models/gate.ts";
+import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import { type Refusal, type ReplyKeys, sealReply } from "./reply.ts";
 
 /** Oldest DPoP proof a node accepts: it may have waited in the gateway's queue. */
@@ -56,6 +57,9 @@ export interface NodeParts {
   readonly view: FederationView;
   readonly store: FeatureStore;
   readonly catalogue: Catalogue;
+  /** Which institutions' models run here. */
+  readonly models: ModelGate;
+  readonly claims: ClaimsOpener;
   readonly clock: Clock;
   readonly random: Random;
   /** Share of admitted items whose tokens this node verifies itself all the same, 0 to 1. */
@@ -90,7 +94,7 @@ export class FanOutAnswerer implements Disposable {
 
   /** @throws WjfError `descriptor-invalid` or `epoch-unknown`; an item's own fault is a refusal in the receipt. */
   async answer(request: EvaluateRequest): Promise<EvaluateReply> {
-    const arrivedMs = performance.now();
+    const pending = pendingReply(this.#parts.replyQuantumMs);
     const digested = parseDescriptor(request.descriptor);
     const epoch = this.#requireMember(digested, request);
     this.#requireFresh(digested.digest);
@@ -103,7 +107,7 @@ export class FanOutAnswerer implements Disposable {
       try {
         const subject = await this.#subject(item, credentials, epoch, admission?.items[index]);
         const body = credentials.body;
-        slots.set(await this.#evaluate(item, subject, body), item.slot_offset);
+        slots.set(await this.#evaluate(item, subject, body, pending), item.slot_offset);
       } catch (error) {
         if (!(error instanceof WjfError)) throw error;
         refusals.push({ item: index, code: error.code });
@@ -112,7 +116,7 @@ export class FanOutAnswerer implements Disposable {
     await Promise.all(evaluations);
     refusals.sort((a, b) => a.item - b.item);
     const reply = sealReply(slots, digested, refusals, this.#replyKeys(epoch));
-    await this.#waitForQuantum(arrivedMs);
+    await pending.due();
     return reply;
   }
 
@@ -161,7 +165,6 @@ export class FanOutAnswerer implements Disposable {
     admitted: AdmittedItem | undefined,
   ): Promise<SubjectTag> {
     const { clock, view, catalogue, secrets, random, verifySample } = this.#parts;
-    if (admitted !== undefined && "refused" in admitted) throw new WjfError(admitted.refused);
     if (admitted !== undefined && random.unit() >= verifySample) {
       return openSubject(secrets.subjectMasterKey, admitted.sub, admitted.jti);
     }
@@ -176,18 +179,28 @@ export class FanOutAnswerer implements Disposable {
     return openSubject(secrets.subjectMasterKey, sub, jti);
   }
 
-  async #evaluate(item: FanOutItem, subject: SubjectTag, body: Buffer): Promise<Uint32Array> {
-    const { catalogue, secrets, store } = this.#parts;
+  async #evaluate(
+    item: FanOutItem,
+    subject: SubjectTag,
+    body: Buffer,
+    pending: PendingReply,
+  ): Promise<Uint32Array> {
+    const { catalogue, secrets, store, models, claims: opener } = this.#parts;
     const product = requireProduct(catalogue, item.product);
     if (slotWidth(product) !== item.slot_width) {
       throw new WjfError("descriptor-invalid", "slot_width");
     }
     // Before the lookup: a refusal may not depend on who is held.
     const sealed = requireClaims(item, body);
+    const mode = models.admit(product);
     const person = store.lookup(subject);
-    // Claims are opened only for people held here; that it takes time is hidden by the reply quantum.
-    const claims = person && (await openClaims(sealed, secrets.groupKey));
-    return evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
+    // Claims are opened only for people held here; for others the time that it takes is counted all the same.
+    const claims = person && (await opener.open(sealed));
+    if (person === undefined && sealed !== undefined) pending.owe(opener.costMs);
+    const slots = evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
+    models.observe(product, person, catalogue);
+    if (mode === "shadow") throw new WjfError("model-in-shadow");
+    return slots;
   }
 
   #replyKeys(epoch: EpochView): ReplyKeys {
@@ -202,13 +215,6 @@ export class FanOutAnswerer implements Disposable {
     };
     this.#keys.set(epoch.roster.epoch, keys);
     return keys;
-  }
-
-  async #waitForQuantum(arrivedMs: number): Promise<void> {
-    const { replyQuantumMs } = this.#parts;
-    if (replyQuantumMs === 0) return;
-    const elapsed = performance.now() - arrivedMs;
-    await delay(Math.ceil(elapsed / replyQuantumMs) * replyQuantumMs - elapsed);
   }
 
   [Symbol.dispose](): void {
@@ -246,14 +252,4 @@ function requireClaims(item: FanOutItem, body: Buffer): string | undefined {
     throw new WjfError("descriptor-invalid", "claims_hash");
   }
   return sealed;
-}
-
-/** Unreadable claims are a fault that only the sum tells (slot `fault`), never this node's refusal. */
-async function openClaims(sealed: string | undefined, groupKey: KeyObject): Promise<unknown> {
-  if (sealed === undefined) return undefined;
-  try {
-    return await openJson(sealed, groupKey, "claims-invalid");
-  } catch {
-    return null;
-  }
 }

@@ -132,7 +132,7 @@ export class GroupDecisions {
       releaseId: question.queryId,
       product: question.product,
     });
-    return { ...this.#store(question, consent, answer), client };
+    return { ...this.#store(question, consent, answer, product), client };
   }
 
   /** @throws WjfError `client-unknown`, `product-not-consented`, `client-sealed-only`. */
@@ -185,11 +185,11 @@ export class GroupDecisions {
     };
   }
 
-  #store(question: Question, consent: SpendableConsent, answer: StoredAnswer) {
+  #store(question: Question, consent: SpendableConsent, answer: StoredAnswer, product: Product) {
     const { atRest } = this.#parts;
     const text = JSON.stringify(answer);
     const leaf = this.#at.nextIndex + this.leaves.length;
-    this.leaves.push(this.#leaf(question, consent, answer));
+    this.leaves.push(this.#leaf(question, consent, answer, product));
     const row: ReleaseTable = {
       query_id: question.queryId,
       question: questionDigest(question),
@@ -208,7 +208,12 @@ export class GroupDecisions {
     return { answer: text, leaf };
   }
 
-  #leaf(question: Question, consent: SpendableConsent, answer: StoredAnswer): LeafDraft {
+  #leaf(
+    question: Question,
+    consent: SpendableConsent,
+    answer: StoredAnswer,
+    product: Product,
+  ): LeafDraft {
     return {
       type: "release",
       query_id: question.queryId,
@@ -218,6 +223,7 @@ export class GroupDecisions {
       purpose: consent.purpose,
       product: answer.product,
       ...(answer.model && { model: answer.model }),
+      ...(product.package && { model_package_sha256: product.package.sha256 }),
       answer_kind: answer.answer.kind,
       coverage: answer.coverage,
       descriptor_sha256: this.#release.descriptorDigest,

@@ -83,7 +83,7 @@ export class Releaser implements Disposable {
   }
 }
 
-function questionOf({ consent, queryId, product, claimsHash }: VerifiedRequest): Question {
+export function questionOf({ consent, queryId, product, claimsHash }: VerifiedRequest): Question {
   return {
     queryId,
     product,

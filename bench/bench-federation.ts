@@ -1,0 +1,300 @@
+// A whole federation in processes of its own, real or plaintext twin, with an institution that has consents in hand: what
+// the end-to-end benchmarks measure. Lives in a temporary folder, on free ports.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createPrivateKey, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
+import { loadCatalogue } from "../catalogue/index.ts";
+import { sha256Base64url } from "../core/canonical.ts";
+import { systemClock } from "../core/clock.ts";
+import { partyFolder, readSettings, type Settings } from "../core/config.ts";
+import { PROVINCES } from "../core/provinces.ts";
+import { readSecretFile } from "../core/secret-file.ts";
+import { normaliseMsisdn, sealSubject, subjectTag } from "../crypto/index.ts";
+import { addClient } from "../consent/clients.ts";
+import { consentTables } from "../consent/ledger.ts";
+import { ConsentOperator } from "../consent/operator.ts";
+import { type AuthoritySecrets, readAuthoritySecrets } from "../consent/secrets.ts";
+import { performCeremony } from "../cli/ceremony.ts";
+import { generateSandbox, loadProvince, type TruthPerson } from "../province-node/index.ts";
+
+export const ASOF = "2026-11-01";
+const SCOPE = "dpv:CreditChecking credit-score@1";
+const MAX_USES = 100_000;
+
+export interface BenchFederationOptions {
+  readonly provinces: number;
+  readonly peoplePerProvince: number;
+  /** Persons with a consent that can be asked about. */
+  readonly consents: number;
+  readonly twin: boolean;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** A consent token and the key it is bound to. */
+export interface Asker {
+  readonly token: string;
+  proof(body: string): Promise<string>;
+}
+
+export class BenchFederation implements AsyncDisposable {
+  readonly settings: Settings;
+  readonly askers: readonly Asker[];
+  readonly processes: readonly ChildProcess[];
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    settings: Settings,
+    askers: readonly Asker[],
+    processes: readonly ChildProcess[],
+    resources: AsyncDisposableStack,
+  ) {
+    this.settings = settings;
+    this.askers = askers;
+    this.processes = processes;
+    this.#resources = resources;
+  }
+
+  static async start(options: BenchFederationOptions): Promise<BenchFederation> {
+    await using resources = new AsyncDisposableStack();
+    const home = mkdtempSync(join(tmpdir(), "wjf-bench-"));
+    resources.defer(() => rmSync(home, { recursive: true, force: true }));
+    const provinces = PROVINCES.slice(0, options.provinces);
+    const [gateway, http, grpc, ...nodes] = await freePorts(3 + provinces.length);
+    const environment = {
+      WJF_HOME: home,
+      WJF_GATEWAY_PORT: String(gateway),
+      WJF_AUTHORITY_PORT: String(http),
+      WJF_AUTHORITY_GRPC_PORT: String(grpc),
+      WJF_LOG_LEVEL: "warn",
+      ...options.environment,
+    };
+    const settings = readSettings(environment);
+    const ports = new Map(provinces.map(({ code }, i) => [code, nodes[i] as number]));
+    const endpoint = ({ code }: { code: string }): string =>
+      `127.0.0.1:${ports.get(code as never)}`;
+    await performCeremony({ settings, provinces, endpoint, nowMs: systemClock.nowMs() });
+    const truth = await loadProvinces(settings, provinces, options.peoplePerProvince);
+    const askers = await giveConsents(settings, truth, options.consents);
+    const log = openSync(join(home, "bench.log"), "a", 0o600);
+    resources.defer(() => closeSync(log));
+    const start = (party: string, extra: NodeJS.ProcessEnv = {}): ChildProcess =>
+      startProcess(party, options.twin, { ...process.env, ...environment, ...extra }, log);
+    const processes = [
+      start("authority"),
+      ...provinces.map(({ code }) =>
+        start(code, { WJF_NODE_BASE_PORT: String((ports.get(code) as number) - Number(code)) }),
+      ),
+      start("gateway"),
+    ];
+    resources.defer(async () => {
+      await Promise.all(processes.map(stopProcess));
+    });
+    await Promise.all(processes.map((child) => once(child, "message")));
+    await waitReady(settings.gatewayUrl);
+    return new BenchFederation(settings, askers, processes, resources.move());
+  }
+
+  /** Resident memory of each process, in MiB, by its name on the command line. */
+  memoryMib(): number[] {
+    return this.processes.map(({ pid }) => {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+function startProcess(
+  party: string,
+  twin: boolean,
+  env: NodeJS.ProcessEnv,
+  log: number,
+): ChildProcess {
+  const real: Record<string, string[]> = {
+    authority: ["consent/main.ts"],
+    gateway: ["gateway/main.ts"],
+  };
+  const args = twin
+    ? ["bench/twin/main.ts", party]
+    : (real[party] ?? ["province-node/main.ts", "--province", party]);
+  return spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", log, log, "ipc"] });
+}
+
+async function stopProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  await exited;
+}
+
+async function loadProvinces(
+  settings: Settings,
+  provinces: typeof PROVINCES,
+  peoplePerProvince: number,
+): Promise<TruthPerson[]> {
+  const raw = join(settings.home, "sandbox");
+  const codes = provinces.map(({ code }) => code);
+  await generateSandbox({ seed: 5, peoplePerProvince, outDir: raw, asof: ASOF, provinces: codes });
+  for (const code of codes) {
+    const folder = partyFolder(settings.home, code);
+    await loadProvince({
+      rawDir: join(raw, code),
+      storePath: join(folder, "store.db"),
+      rejectsDir: join(folder, "rejects"),
+      subjectKey: readSecretFile(join(folder, "secrets", "subject.key")),
+      asof: ASOF,
+      catalogue: loadCatalogue(),
+    });
+  }
+  const lines = readFileSync(join(raw, "truth", "people.ndjson"), "utf8")
+    .trim()
+    .split("\n");
+  return lines.map((line) => JSON.parse(line) as TruthPerson);
+}
+
+interface BoundKey {
+  readonly privateKey: CryptoKey;
+  readonly jwk: JWK;
+  readonly jkt: string;
+}
+
+/** Registers one institution and gives it consents, as approvals would, before the authority starts. */
+async function giveConsents(
+  settings: Settings,
+  truth: readonly TruthPerson[],
+  count: number,
+): Promise<Asker[]> {
+  const secrets = readAuthoritySecrets(join(partyFolder(settings.home, "authority"), "secrets"));
+  const { privateKey, publicKey } = await generateKeyPair("ES256");
+  const jwk = await exportJWK(publicKey);
+  const key: BoundKey = { privateKey, jwk, jkt: await calculateJwkThumbprint(jwk) };
+  await using operator = await ConsentOperator.open(settings);
+  await addClient(consentTables(operator.db), systemClock, {
+    client_id: "bench-bank",
+    name: "Bench Bank",
+    contact: "bench@bank.example",
+    jwks: { keys: [{ ...jwk, kid: "sig", use: "sig" } as never] },
+    products: ["credit-score@1" as never],
+    purposes: ["dpv:CreditChecking" as never],
+  });
+  const people = Array.from({ length: count }, (_, i) => truth[i % truth.length] as TruthPerson);
+  return await Promise.all(
+    people.map((person) => giveConsent(person, key, operator, secrets, settings)),
+  );
+}
+
+async function giveConsent(
+  person: TruthPerson,
+  key: BoundKey,
+  { ledger, lifecycle }: ConsentOperator,
+  secrets: AuthoritySecrets,
+  settings: Settings,
+): Promise<Asker> {
+  const id = randomUUID();
+  const msisdn = normaliseMsisdn(person.numbers[0]?.msisdn ?? "");
+  const tag = subjectTag(secrets.subjectKey, "msisdn", msisdn);
+  const terms = {
+    type: "weijifen_query" as const,
+    actions: ["credit-score@1" as never],
+    fetch: "ONETIME" as const,
+    max_uses: MAX_USES,
+    result: "score" as const,
+    retention: { unit: "DAY" as const, value: 1 },
+    term: { unit: "DAY" as const, value: 1 },
+  };
+  const digest = sha256Base64url("bench");
+  const notice = {
+    uri: `${settings.authorityUrl}/notices/bench`,
+    version: "bench",
+    sha256: digest,
+  };
+  const { value: consent } = await ledger.transact(async (tx) => {
+    const tables = consentTables(tx);
+    await lifecycle.request(tables, {
+      id,
+      clientId: "bench-bank",
+      recipient: "Bench Bank",
+      purpose: "dpv:CreditChecking",
+      terms,
+      audience: settings.gatewayUrl,
+      subjectTag: tag,
+      contactIndex: "bench",
+      notice,
+      lapsesAt: systemClock.nowMs() + 600_000,
+    });
+    return { value: await lifecycle.approve(tables, id, { terms, evidence: {} }) };
+  });
+  const jti = randomUUID();
+  const now = Math.floor(systemClock.nowMs() / 1000);
+  const { current } = secrets.tokenKeys;
+  const { kty, crv, x, y, d } = current;
+  const uri = `${settings.authorityUrl}/status-lists/${consent.status?.list ?? 0}`;
+  const token = await new SignJWT({
+    client_id: "bench-bank",
+    cnf: { jkt: key.jkt },
+    scope: SCOPE,
+    authorization_details: [terms],
+    recipient: "Bench Bank",
+    notice,
+    collection: { method: "bench", time: new Date().toISOString(), evidence_hash: digest },
+    grant_id: id,
+    status: { status_list: { idx: consent.status?.index ?? 0, uri } },
+  })
+    .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: current.kid })
+    .setIssuer(settings.authorityUrl)
+    .setAudience(settings.gatewayUrl)
+    .setSubject(sealSubject(secrets.subjectMasterKey, 1, tag, jti))
+    .setJti(jti)
+    .setIssuedAt(now)
+    .setNotBefore(now)
+    .setExpirationTime(now + 86_400)
+    .sign(createPrivateKey({ key: { kty, crv, x, y, d }, format: "jwk" }));
+  const url = new URL("/v1/queries", settings.gatewayUrl).href;
+  return { token, proof: (body) => signProof(token, body, url, key) };
+}
+
+async function signProof(token: string, body: string, url: string, key: BoundKey): Promise<string> {
+  return await new SignJWT({
+    htm: "POST",
+    htu: url,
+    ath: sha256Base64url(token),
+    "camara:bh": sha256Base64url(body),
+  })
+    .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: key.jwk })
+    .setJti(randomUUID())
+    .setIssuedAt(Math.floor(systemClock.nowMs() / 1000))
+    .sign(key.privateKey);
+}
+
+async function waitReady(url: string): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${url}/readyz`);
+    await response.body?.cancel();
+    if (response.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  await Promise.all(
+    servers.map(async (server) => {
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  for (const server of servers) server.close();
+  return ports;
+}

@@ -1,0 +1,98 @@
+// What need not be fanned out: a question that was answered before is given the same answer again, whatever its consent has
+// become since; one whose credentials or consent do not hold is refused, and the refusal is in the log before it is told.
+import { type ErrorCode, WjfError } from "../../core/errors.ts";
+import type { ReleaseOutcome } from "../../proto/index.ts";
+import type { AtRest } from "../at-rest.ts";
+import { findClient } from "../clients.ts";
+import { readConsent, requireLive } from "../consent-record.ts";
+import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
+import type { VerifiedRequest } from "../signed-request.ts";
+import { type EarlierRelease, readEarlier } from "./release-reads.ts";
+import { questionOf } from "./releaser.ts";
+import { openAnswer, tell } from "./stored-answer.ts";
+
+export interface SettleParts {
+  readonly db: AuthorityDb;
+  readonly ledger: ConsentLedger;
+  readonly atRest: AtRest;
+}
+
+export interface Asked {
+  /** Verified, or why it is refused. */
+  readonly question: VerifiedRequest | ErrorCode;
+  readonly sealed: boolean;
+  readonly queryId: string;
+  readonly product: string;
+}
+
+/** By the question's place: what is settled already. Those that are not there are to be fanned out. */
+export async function settle(
+  asked: readonly Asked[],
+  nowMs: number,
+  parts: SettleParts,
+): Promise<Map<number, ReleaseOutcome>> {
+  const earlier = await readEarlier(
+    parts.db,
+    asked.map(({ queryId }) => queryId),
+  );
+  const outcomes = await Promise.all(
+    asked.map((one) => settleOne(one, earlier.get(one.queryId), nowMs, parts)),
+  );
+  const settled = new Map<number, ReleaseOutcome>();
+  for (const [i, outcome] of outcomes.entries()) if (outcome) settled.set(i, outcome);
+  await recordRefusals(asked, settled, parts);
+  return settled;
+}
+
+async function settleOne(
+  { question, sealed }: Asked,
+  earlier: EarlierRelease | undefined,
+  nowMs: number,
+  parts: SettleParts,
+): Promise<ReleaseOutcome | undefined> {
+  try {
+    if (typeof question === "string") throw new WjfError(question);
+    const db = consentTables(parts.db);
+    if (earlier !== undefined) return await tellAgain(question, sealed, earlier, parts);
+    // A look ahead: the release decides again, in its own transaction.
+    requireLive(await readConsent(db, parts.atRest, question.consent.grant_id), nowMs);
+    return undefined;
+  } catch (error) {
+    if (error instanceof WjfError) return { result: "refusal", refusal: error.code };
+    throw error;
+  }
+}
+
+async function tellAgain(
+  question: VerifiedRequest,
+  sealed: boolean,
+  earlier: EarlierRelease,
+  { db, ledger, atRest }: SettleParts,
+): Promise<ReleaseOutcome> {
+  const answer = openAnswer(earlier, questionOf(question), atRest);
+  const client = await findClient(consentTables(db), question.consent.client_id);
+  if (client === undefined || client.disabled_at !== null) throw new WjfError("client-unknown");
+  if (client.sealed_only && !sealed) throw new WjfError("client-sealed-only");
+  const receipt = await ledger.log.receipt(earlier.leaf_index);
+  return await tell(answer, receipt.text, client, sealed);
+}
+
+async function recordRefusals(
+  asked: readonly Asked[],
+  settled: ReadonlyMap<number, ReleaseOutcome>,
+  { ledger }: SettleParts,
+): Promise<void> {
+  const leaves = [...settled].flatMap(([i, outcome]) => {
+    const one = asked[i];
+    if (outcome.result !== "refusal" || one === undefined) return [];
+    const known = typeof one.question === "string" ? undefined : one.question.consent;
+    return {
+      type: "refusal" as const,
+      code: outcome.refusal,
+      query_id: one.queryId,
+      product: one.product,
+      ...(known && { client_id: known.client_id, consent_id: known.grant_id }),
+    };
+  });
+  if (leaves.length > 0) await ledger.log.append(leaves);
+}
