@@ -82,8 +82,8 @@ export interface LiveCatalogueParts {
   readonly onFault: (fault: PackageFault) => void;
 }
 
-/** The catalogue of the moment. Every value it gives is immutable; ask again for each request. */
-export class LiveCatalogue {
+/** The catalogue of the moment: what it gives is immutable, and may be another thing at the next request. */
+export class LiveCatalogue implements Catalogue {
   readonly #parts: LiveCatalogueParts;
   readonly #base: Catalogue;
   #current: Catalogue;
@@ -94,6 +94,49 @@ export class LiveCatalogue {
     this.#parts = parts;
     this.#base = base;
     this.#current = base;
+  }
+
+  get version() {
+    return this.current().version;
+  }
+  get indicators() {
+    return this.current().indicators;
+  }
+  get indicatorById() {
+    return this.current().indicatorById;
+  }
+  get positions() {
+    return this.current().positions;
+  }
+  get views() {
+    return this.current().views;
+  }
+  get lists() {
+    return this.current().lists;
+  }
+  get verifications() {
+    return this.current().verifications;
+  }
+  get subScores() {
+    return this.current().subScores;
+  }
+  get models() {
+    return this.current().models;
+  }
+  get tagClasses() {
+    return this.current().tagClasses;
+  }
+  get products() {
+    return this.current().products;
+  }
+  get watches() {
+    return this.current().watches;
+  }
+  get reasons() {
+    return this.current().reasons;
+  }
+  get digest() {
+    return this.current().digest;
   }
 
   current(): Catalogue {

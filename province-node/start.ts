@@ -1,6 +1,6 @@
 // Wires one province node: keys, feature store, federation view, gRPC service.
 import { join } from "node:path";
-import { loadCatalogue } from "../catalogue/index.ts";
+import { LiveCatalogue, packageFolder } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
 import { nodePort, type Settings } from "../core/config.ts";
 import type { ProvinceCode } from "../core/ids.ts";
@@ -10,7 +10,9 @@ import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
 import { FanOutAnswerer, rosterMasks } from "./answer.ts";
+import { ClaimsOpener } from "./claims-opener.ts";
 import { FeatureStore } from "./feature-store.ts";
+import { ModelGate } from "./models/gate.ts";
 import { readNodeSecrets } from "./secrets.ts";
 import { serveNode } from "./server.ts";
 
@@ -41,10 +43,16 @@ export async function startProvinceNode(
   const secretsFolder = join(folder, "secrets");
   const secrets = readNodeSecrets(secretsFolder);
   const identity = readTlsIdentity(secretsFolder);
-  const catalogue = loadCatalogue();
+  const trustAnchor = readTrustAnchor(join(secretsFolder, "trust.jwk"));
+  const catalogue = new LiveCatalogue({
+    folder: packageFolder(folder),
+    authorityKey: trustAnchor,
+    clock: systemClock,
+    onFault: ({ file, error }) => log.warn({ file, err: error }, "a model package is not used"),
+  });
   const store = resources.use(FeatureStore.open(join(folder, "store.db"), catalogue));
   const scheme = resources.use(await crypto.createScheme());
-  const view = new FederationView(readTrustAnchor(join(secretsFolder, "trust.jwk")), systemClock);
+  const view = new FederationView(trustAnchor, systemClock);
   const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
   const stop = new AbortController();
   const following = followFederation(authority, view, log, stop.signal);
@@ -60,6 +68,8 @@ export async function startProvinceNode(
       view,
       store,
       catalogue,
+      models: resources.use(new ModelGate(folder, systemClock)),
+      claims: await ClaimsOpener.create(secrets.groupKey),
       clock: systemClock,
       random: systemRandom,
       verifySample: settings.verifySample,

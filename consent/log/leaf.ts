@@ -62,6 +62,8 @@ const ReleaseLeaf = z.strictObject({
   purpose: PurposeScope,
   product: ProductRef,
   model: z.strictObject({ id: Id, version: Id }).optional(),
+  /** The model package that this version is, where it is an institution's own. */
+  model_package_sha256: Sha256Hex.optional(),
   /** The form of the answer; what it said is not here. */
   answer_kind: z.enum(["yes_no", "score", "tags", "statistics"]),
   coverage: z.strictObject({ answered: z.int().min(0), of: z.int().min(1) }),
