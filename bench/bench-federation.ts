@@ -95,7 +95,7 @@ export class BenchFederation implements AsyncDisposable {
     resources.defer(async () => {
       await Promise.all(processes.map(stopProcess));
     });
-    await Promise.all(processes.map((child) => once(child, "message")));
+    await Promise.all(processes.map(ready));
     await waitReady(settings.gatewayUrl);
     return new BenchFederation(settings, askers, processes, resources.move());
   }
@@ -129,6 +129,18 @@ function startProcess(
     ? ["bench/twin/main.ts", party]
     : (real[party] ?? ["province-node/main.ts", "--province", party]);
   return spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", log, log, "ipc"] });
+}
+
+/** @throws Error when it ends instead. */
+async function ready(child: ChildProcess): Promise<void> {
+  const abort = new AbortController();
+  const { signal } = abort;
+  const message = once(child, "message", { signal }).then(() => true);
+  const exit = once(child, "exit", { signal }).then(() => false);
+  const isReady = await Promise.race([message, exit]);
+  abort.abort();
+  await Promise.allSettled([message, exit]);
+  if (!isReady) throw new Error(`a process ended at its start: ${child.spawnargs.join(" ")}`);
 }
 
 async function stopProcess(child: ChildProcess): Promise<void> {
@@ -185,8 +197,8 @@ async function giveConsents(
     name: "Bench Bank",
     contact: "bench@bank.example",
     jwks: { keys: [{ ...jwk, kid: "sig", use: "sig" } as never] },
-    products: ["credit-score@1" as never],
-    purposes: ["dpv:CreditChecking" as never],
+    products: ["credit-score@1"],
+    purposes: ["dpv:CreditChecking"],
   });
   const people = Array.from({ length: count }, (_, i) => truth[i % truth.length] as TruthPerson);
   return await Promise.all(

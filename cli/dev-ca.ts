@@ -7,7 +7,7 @@ import * as x509 from "@peculiar/x509";
 import { writeSecretFile } from "../core/secret-file.ts";
 import { type Role, roleName } from "../proto/index.ts";
 
-x509.cryptoProvider.set(webcrypto as Crypto);
+x509.cryptoProvider.set(webcrypto);
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const DAY_MS = 86_400_000;

@@ -12,8 +12,14 @@ export function registerNodeCommands(program: Command): void {
   withJson(node.command("load"))
     .description("load a folder of raw tables into the province's serving store")
     .addOption(province())
-    .requiredOption("--from <folder>", "the raw tables: CSV or Parquet, a file or folder each")
+    .requiredOption(
+      "--from <source>",
+      "the raw tables: a folder of CSV or Parquet, or a postgres:// address",
+    )
     .option("--asof <date>", "the day the tables are as of, YYYY-MM-DD (default: today)")
+    .option("--mapping <file>", "which of your files and columns are which of ours (JSON)")
+    .option("--incremental", "the source holds only new days: keep history beside the store")
+    .option("--quality", "write a data-quality report: text, JSON and HTML")
     .action(
       action<[LoadArguments]>(async (output, options) =>
         (await import("./node-load.ts")).nodeLoad(output, options),

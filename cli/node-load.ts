@@ -8,13 +8,17 @@ import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { readTlsIdentity } from "../proto/index.ts";
-import { FeatureStore, loadProvince } from "../province-node/index.ts";
-import type { Output } from "./output.ts";
+import { FeatureStore, loadProvince, type LoadProgress } from "../province-node/index.ts";
+import type { Output, Progress } from "./output.ts";
 
 export interface LoadArguments {
   readonly province: string;
+  /** A folder, or a `postgres://` address. */
   readonly from: string;
   readonly asof?: string;
+  readonly mapping?: string;
+  readonly incremental?: boolean;
+  readonly quality?: boolean;
 }
 
 function provinceFolder(province: string): string {
@@ -25,6 +29,8 @@ function provinceFolder(province: string): string {
 export async function nodeLoad(output: Output, options: LoadArguments): Promise<void> {
   const folder = provinceFolder(options.province);
   const startedMs = performance.now();
+  const qualityDir = join(folder, "quality");
+  using progress = new LoadBars(output);
   const report = await loadProvince({
     rawDir: options.from,
     storePath: join(folder, "store.db"),
@@ -32,14 +38,44 @@ export async function nodeLoad(output: Output, options: LoadArguments): Promise<
     subjectKey: readSecretFile(join(folder, "secrets", "subject.key")),
     asof: options.asof ?? new Date(systemClock.nowMs()).toISOString().slice(0, 10),
     catalogue: loadCatalogue(),
+    ...(options.mapping === undefined ? {} : { mapping: options.mapping }),
+    ...(options.incremental === true ? { historyPath: join(folder, "history.duckdb") } : {}),
+    ...(options.quality === true ? { qualityDir } : {}),
+    onProgress: (at) => progress.show(at),
   });
   const seconds = (performance.now() - startedMs) / 1000;
   output.line(
     `${report.rawRows} rows of ${report.tables.length} tables → ${report.numbers} numbers of ${report.people} people in ${seconds.toFixed(1)} s`,
   );
-  if (report.rejected > 0)
+  if (report.rejected > 0) {
     output.line(`${report.rejected} rows rejected: see ${report.rejectsPath}`);
+  }
+  if (options.quality === true) output.line(`data quality: ${join(qualityDir, "quality.html")}`);
   output.result({ ...report, seconds });
+}
+
+/** One bar a phase: bytes read, statements computed, numbers written. */
+class LoadBars implements Disposable {
+  readonly #output: Output;
+  #phase: LoadProgress["phase"] | undefined;
+  #bar: Progress | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  show({ phase, done, of }: LoadProgress): void {
+    if (phase !== this.#phase) {
+      this[Symbol.dispose]();
+      this.#phase = phase;
+      this.#bar = this.#output.progress(phase, of);
+    }
+    this.#bar?.update(done);
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar?.[Symbol.dispose]();
+  }
 }
 
 export async function nodeStatus(output: Output, options: { province: string }): Promise<void> {

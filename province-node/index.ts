@@ -2,7 +2,7 @@
 export { createNodeKeys, type DealtKeys, type NodeEnrolment, storeDealtKeys } from "./secrets.ts";
 export { type RunningNode, startProvinceNode } from "./start.ts";
 export { FeatureStore } from "./feature-store.ts";
-export { type LoadReport, loadProvince } from "./load/load.ts";
+export { type LoadProgress, type LoadReport, loadProvince } from "./load/load.ts";
 export { generateSandbox, type TruthPerson } from "./sandbox/generate.ts";
 export { Oracle, type OracleClaims, type OracleSubject } from "./sandbox/oracle/index.ts";
 export {
