@@ -18,7 +18,6 @@ export const MAX_MANIFEST_ITEMS = 4096;
 export const BatchManifest = z.strictObject({
   manifest_id: z.uuid(),
   batch_id: z.uuid(),
-  client_id: z.string().min(1).max(128),
   epoch: z.int().min(1).max(0xffffffff),
   roster_digest: Sha256Hex,
   /** NumericDate; no node evaluates under it later. */
@@ -51,6 +50,7 @@ export const ManifestItems = z.strictObject({
     .array(
       z.strictObject({
         query_id: QueryId,
+        client_id: z.string().min(1).max(128),
         token_sha256: Sha256Hex,
         token_id_sha256: Sha256Hex,
         claims_sha256: Sha256Hex,

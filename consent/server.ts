@@ -7,15 +7,18 @@ import {
   type ServerWritableStream,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import type { z } from "zod";
 import type { Logger } from "../core/log.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
 import {
+  AdmitBatchRequest,
   AdmitRequest,
   AuthorityStub,
   bindServer,
   type BoundServer,
   messageLimits,
+  ReleaseBatchRequest,
   ReleaseRequest,
   requirePeer,
   roleName,
@@ -25,7 +28,9 @@ import {
   unaryMethod,
 } from "../proto/index.ts";
 import type { Admitter } from "./admitter.ts";
+import type { BatchAuthority } from "./batch/index.ts";
 import type { FollowHub } from "./follow-hub.ts";
+import type { Reveal } from "./release/merge-opener.ts";
 import type { Releaser } from "./release/releaser.ts";
 
 const PROVINCE = /^p[1-6][0-9]\.weijifen\.internal$/;
@@ -33,6 +38,7 @@ const PROVINCE = /^p[1-6][0-9]\.weijifen\.internal$/;
 export interface AuthorityParts {
   readonly admitter: Admitter;
   readonly releaser: Releaser;
+  readonly batches: BatchAuthority;
   readonly hub: FollowHub;
   readonly log: Logger;
 }
@@ -51,6 +57,10 @@ export async function serveAuthority(
     Admit: unaryMethod((call) => admit(call, parts.admitter), parts.log),
     Release: (stream: ServerDuplexStream<unknown, unknown>) => {
       settle(release(stream, parts.releaser), stream, parts.log);
+    },
+    AdmitBatch: unaryMethod((call) => admitBatch(call, parts.batches), parts.log),
+    ReleaseBatch: (stream: ServerDuplexStream<unknown, unknown>) => {
+      settle(releaseBatch(stream, parts.batches), stream, parts.log);
     },
   };
   server.addService(AuthorityStub.service, implementation);
@@ -72,27 +82,62 @@ async function admit(call: ServerUnaryCall<unknown, unknown>, admitter: Admitter
   return await admitter.admit(request);
 }
 
+async function admitBatch(
+  call: ServerUnaryCall<unknown, unknown>,
+  batches: BatchAuthority,
+): Promise<object> {
+  requirePeer(call, (name) => name === roleName("gateway"));
+  const request = parseWith(AdmitBatchRequest, call.request, "request-malformed", "message");
+  return await batches.admitter.admit(request);
+}
+
 async function release(
   stream: ServerDuplexStream<unknown, unknown>,
   releaser: Releaser,
 ): Promise<void> {
+  const outcomes = await converse(stream, ReleaseRequest, (commit, reveal) =>
+    releaser.release(commit, reveal),
+  );
+  stream.write({ outcomes: { outcomes } });
+  stream.end();
+}
+
+async function releaseBatch(
+  stream: ServerDuplexStream<unknown, unknown>,
+  { releaser }: BatchAuthority,
+): Promise<void> {
+  const outcomes = await converse(stream, ReleaseBatchRequest, (commit, reveal) =>
+    releaser.release(commit, reveal),
+  );
+  stream.write({ outcomes });
+  stream.end();
+}
+
+type Step<Commit> =
+  | { readonly step: "commit"; readonly commit: Commit }
+  | { readonly step: "reveal"; readonly reveal: { readonly ciphertexts: readonly Uint8Array[] } };
+
+/** commit → (challenge → reveal)? The gateway commits before it can know whether it has to reveal. */
+async function converse<Commit, Outcomes>(
+  stream: ServerDuplexStream<unknown, unknown>,
+  schema: z.ZodType<Step<Commit>>,
+  work: (commit: Commit, reveal: Reveal) => Promise<Outcomes>,
+): Promise<Outcomes> {
   requirePeer(stream, (name) => name === roleName("gateway"));
   const messages = stream[Symbol.asyncIterator]() as AsyncIterator<unknown>;
-  const next = async (): Promise<ReleaseRequest> => {
+  const next = async (): Promise<Step<Commit>> => {
     const { value, done } = await messages.next();
     if (done === true) throw new WjfError("request-malformed", "the stream ended early");
-    return parseWith(ReleaseRequest, value, "request-malformed", "message");
+    return parseWith(schema, value, "request-malformed", "message");
   };
   const first = await next();
   if (first.step !== "commit") throw new WjfError("request-malformed", "first comes the commit");
-  const outcomes = await releaser.release(first.commit, async () => {
+  return await work(first.commit, async () => {
     stream.write({ challenge: {} });
     const second = await next();
     if (second.step !== "reveal") throw new WjfError("request-malformed", "then the reveal");
     return second.reveal.ciphertexts;
   });
-  stream.write({ outcomes: { outcomes } });
-  stream.end();
 }
 
 function settle(

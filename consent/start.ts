@@ -9,6 +9,7 @@ import { type HeDecryptor, type HeScheme, SealScheme } from "../crypto/index.ts"
 import { readTlsIdentity } from "../proto/index.ts";
 import { Admitter } from "./admitter.ts";
 import { AtRest } from "./at-rest.ts";
+import { BatchAuthority } from "./batch/index.ts";
 import { ConsentService } from "./consent-service.ts";
 import { type Epoch, EpochKeeper, type Federation, readFederation } from "./epochs.ts";
 import { FollowHub } from "./follow-hub.ts";
@@ -18,7 +19,7 @@ import { openLedger, writeLogKeys } from "./open-ledger.ts";
 import { publicTokenKeys } from "./oidc/signing-keys.ts";
 import type { LeafDraft } from "./log/index.ts";
 import { productNotices } from "./product-notice.ts";
-import { openSealDecryptor, Releaser } from "./release/index.ts";
+import { MergeOpener, openSealDecryptor, Releaser } from "./release/index.ts";
 import { sandboxDirectory } from "./sandbox-directory.ts";
 import { type AuthoritySecrets, readAuthoritySecrets, TOKEN_KEYS } from "./secrets.ts";
 import { TokenKeyFollower } from "./token-keys.ts";
@@ -101,22 +102,30 @@ export async function startAuthority(
     clock,
     admissionKey,
   });
-  const releaser = resources.use(
-    new Releaser({
+  const random = systemRandom;
+  const opener = resources.use(
+    new MergeOpener({
       scheme,
-      admitter,
       openDecryptor: (key) => openDecryptor(scheme, key),
       epochs,
       ledger,
       db,
-      atRest: service.options.atRest,
-      catalogue,
       clock,
-      random: systemRandom,
-      log,
+      random,
       auditProbability: settings.mergeAuditProbability,
     }),
   );
+  const { atRest } = service.options;
+  const releasing = { opener, epochs, ledger, atRest, catalogue, log };
+  const releaser = new Releaser({ ...releasing, admitter });
+  const batches = new BatchAuthority({
+    ...releasing,
+    db,
+    clock,
+    random,
+    admissionKey,
+    subjectMasterKey: secrets.subjectMasterKey,
+  });
   const housekeeping = setInterval(() => {
     Promise.all([tokenKeys.refresh(), service.housekeeping()]).catch((error: unknown) =>
       log.error({ err: error }, "housekeeping failed"),
@@ -127,7 +136,7 @@ export async function startAuthority(
   const address = `${settings.bind}:${settings.authorityGrpcPort}`;
   const identity = readTlsIdentity(join(folder, "secrets"));
   const grpc = resources.use(
-    await serveAuthority({ admitter, releaser, hub, log }, identity, address),
+    await serveAuthority({ admitter, releaser, batches, hub, log }, identity, address),
   );
   const owned = resources.move();
   return {

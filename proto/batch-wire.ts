@@ -49,6 +49,7 @@ export const AdmitBatchReply = z.object({
   items: bytes(4 * 1024 * 1024),
   settled: z.array(RowOutcome).max(8192),
   checkpoint: Receipt,
+  blocks: z.int().min(1),
 });
 export type AdmitBatchReply = z.infer<typeof AdmitBatchReply>;
 

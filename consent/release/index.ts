@@ -2,6 +2,7 @@
 import { openDecryptor } from "../../crypto/decrypt.ts";
 import { type HeDecryptor, type HeScheme, SealScheme } from "../../crypto/index.ts";
 
+export { MergeOpener } from "./merge-opener.ts";
 export { Releaser, type ReleaserParts } from "./releaser.ts";
 export { releaseMigrations, type ReleaseSchema } from "./schema.ts";
 

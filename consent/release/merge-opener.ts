@@ -64,7 +64,9 @@ export class MergeOpener implements Disposable {
       if (mismatched) {
         // The signed commitment to a wrong sum is proof; whoever made it gets no further try.
         await suspendGateway(db, merge, clock.nowMs());
-        await epochs.retire(merge.epoch.number);
+        const epoch = merge.epoch.number;
+        await epochs.retire(epoch);
+        await ledger.log.append([{ type: "epoch", event: "retired", epoch, reason: error.code }]);
       }
       throw error;
     }

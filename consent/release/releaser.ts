@@ -6,9 +6,10 @@ import { WjfError } from "../../core/errors.ts";
 import { parseDescriptor } from "../../crypto/index.ts";
 import type { ReleaseCommit, ReleaseOutcome } from "../../proto/index.ts";
 import type { Admitter } from "../admitter.ts";
+import type { EpochKeeper } from "../epochs.ts";
 import type { VerifiedRequest } from "../signed-request.ts";
 import { type CheckedMerge, checkMerge, epochOf } from "./check-merge.ts";
-import { MergeOpener, type MergeOpenerParts, type Reveal } from "./merge-opener.ts";
+import type { MergeOpener, Reveal } from "./merge-opener.ts";
 import {
   type AnsweredItem,
   type GroupReleaseParts,
@@ -18,17 +19,17 @@ import {
 } from "./release-group.ts";
 import { type Question, tell } from "./stored-answer.ts";
 
-export interface ReleaserParts extends GroupReleaseParts, MergeOpenerParts {
+export interface ReleaserParts extends GroupReleaseParts {
   readonly admitter: Admitter;
+  readonly opener: MergeOpener;
+  readonly epochs: EpochKeeper;
 }
 
-export class Releaser implements Disposable {
+export class Releaser {
   readonly #parts: ReleaserParts;
-  readonly #opener: MergeOpener;
 
   constructor(parts: ReleaserParts) {
     this.#parts = parts;
-    this.#opener = new MergeOpener(parts);
   }
 
   /**
@@ -36,7 +37,7 @@ export class Releaser implements Disposable {
    * @throws WjfError for the fan-out as a whole; a question's own refusal is its outcome.
    */
   async release(commit: ReleaseCommit, reveal: Reveal): Promise<readonly ReleaseOutcome[]> {
-    const { admitter, epochs } = this.#parts;
+    const { admitter, epochs, opener } = this.#parts;
     const digested = parseDescriptor(commit.descriptor);
     const { descriptor, digest } = digested;
     const epoch = epochOf(descriptor, epochs);
@@ -46,7 +47,7 @@ export class Releaser implements Disposable {
     const merge = checkMerge(commit, { digest, provinces: descriptor.provinces, epoch });
     const credentials = commit.items.map((item) => item.credentials);
     const verified = await admitter.questions(digested, credentials, epoch);
-    const { sums, leaves } = await this.#opener.open(merge, reveal);
+    const { sums, leaves } = await opener.open(merge, reveal);
     const refusals = refusalsByItem(merge);
     const items = descriptor.items.map((item, i): AnsweredItem | RefusedItem => {
       const question = verified[i] ?? "internal";
@@ -76,10 +77,6 @@ export class Releaser implements Disposable {
     if ("refusal" in outcome) return { result: "refusal", refusal: outcome.refusal };
     const { answer, receipt, client } = outcome;
     return await tell(answer, receipt, client, sealed);
-  }
-
-  [Symbol.dispose](): void {
-    this.#opener[Symbol.dispose]();
   }
 }
 

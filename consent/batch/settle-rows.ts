@@ -1,0 +1,125 @@
+// Which rows need not be asked: one that was answered before gets the same answer again, whatever its consent has become
+// since; one whose consent, client or term does not hold is refused, and the refusal is in the log before it is told. All of
+// a manifest's rows are looked up together. A look ahead: the release decides again, in its own transaction.
+import type { Clock } from "../../core/clock.ts";
+import { WjfError } from "../../core/errors.ts";
+import type { AtRest } from "../at-rest.ts";
+import type { Client } from "../clients.ts";
+import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
+import type { LeafDraft } from "../log/leaf.ts";
+import { type EarlierRelease, readClients, readEarlier } from "../release/release-reads.ts";
+import { openAnswer } from "../release/stored-answer.ts";
+import { GroupSpending } from "../spend-group.ts";
+import { type CheckedRow, type RefusedRow, requireClient, type RowRules } from "./row-check.ts";
+import type { TellableRow } from "./told-rows.ts";
+
+export interface SettleRowsParts {
+  readonly db: AuthorityDb;
+  readonly ledger: ConsentLedger;
+  readonly atRest: AtRest;
+  readonly clock: Clock;
+}
+
+export interface SettledRows {
+  readonly settled: readonly (TellableRow & { readonly row: number })[];
+  /** To be asked, in order. */
+  readonly open: readonly CheckedRow[];
+}
+
+interface Known {
+  readonly clients: ReadonlyMap<string, Client>;
+  readonly earlier: ReadonlyMap<string, EarlierRelease>;
+  readonly spending: GroupSpending;
+  /** Query ids of rows before the present one. */
+  readonly asked: Set<string>;
+}
+
+interface Answered {
+  readonly row: number;
+  readonly answer: string;
+  readonly leaf: number;
+  readonly client: Client;
+}
+
+export async function settleRows(
+  rows: readonly (CheckedRow | RefusedRow)[],
+  rules: Pick<RowRules, "proof" | "tokens">,
+  parts: SettleRowsParts,
+): Promise<SettledRows> {
+  const checked = rows.filter((row) => "question" in row);
+  const known = await readKnown(checked, parts);
+  const decided = rows.map((row) =>
+    "question" in row ? settleRow(row, known, rules, parts.atRest) : row,
+  );
+  const refused = decided.filter((row): row is RefusedRow => "refusal" in row);
+  if (refused.length > 0) await parts.ledger.log.append(refused.map(refusalLeaf));
+  const settled: (TellableRow & { readonly row: number })[] = [...refused];
+  for (const row of decided) {
+    if (!("leaf" in row)) continue;
+    const receipt = await parts.ledger.log.receipt(row.leaf);
+    settled.push({ row: row.row, answer: row.answer, receipt: receipt.text, client: row.client });
+  }
+  return { settled, open: decided.filter((row): row is CheckedRow => "question" in row) };
+}
+
+async function readKnown(
+  checked: readonly CheckedRow[],
+  { db, clock }: SettleRowsParts,
+): Promise<Known> {
+  const questions = checked.map(({ question }) => question);
+  const consents = questions.map(({ consentId }) => consentId);
+  return {
+    clients: await readClients(
+      db,
+      questions.map(({ clientId }) => clientId),
+    ),
+    earlier: await readEarlier(
+      db,
+      questions.map(({ queryId }) => queryId),
+    ),
+    spending: await GroupSpending.read(consentTables(db), consents, clock.nowMs()),
+    asked: new Set(),
+  };
+}
+
+function settleRow(
+  row: CheckedRow,
+  { clients, earlier, spending, asked }: Known,
+  { proof, tokens }: Pick<RowRules, "proof" | "tokens">,
+  atRest: AtRest,
+): CheckedRow | RefusedRow | Answered {
+  const { question, consent } = row;
+  const { queryId, product, clientId, consentId } = question;
+  try {
+    if (asked.has(queryId)) throw new WjfError("query-conflict");
+    asked.add(queryId);
+    const client = clients.get(clientId);
+    requireClient(client, product, proof.sealed);
+    const before = earlier.get(queryId);
+    if (before !== undefined) {
+      const answer = openAnswer(before, question, atRest);
+      return { row: row.row, answer, leaf: before.leaf_index, client: client as Client };
+    }
+    tokens.requireTimely(consent);
+    if (spending.requireActive(consentId).clientId !== clientId) {
+      throw new WjfError("consent-unknown");
+    }
+    // Counted in memory only: a consent with one use left lets one of two rows through.
+    spending.spend({ consentId, releaseId: queryId, product });
+    return row;
+  } catch (error) {
+    if (!(error instanceof WjfError)) throw error;
+    return { row: row.row, refusal: error.code, queryId, product, clientId, consentId };
+  }
+}
+
+function refusalLeaf({ refusal, queryId, product, clientId, consentId }: RefusedRow): LeafDraft {
+  return {
+    type: "refusal",
+    code: refusal,
+    query_id: queryId,
+    ...(product !== undefined && { product }),
+    ...(clientId !== undefined && { client_id: clientId }),
+    ...(consentId !== undefined && { consent_id: consentId }),
+  };
+}
