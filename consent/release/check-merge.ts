@@ -113,6 +113,9 @@ export function auditMerge(
       throw new WjfError("receipt-invalid", "a part is not the signed one");
     }
   }
+  // An honest gateway cannot have added parts of another length than the sum's; comparing nothing would prove nothing.
+  const alike = merged.length > 0 && parts.every((part) => part.length === merged.length);
+  if (!alike) throw new WjfError("merge-mismatch");
   const size = scheme.ciphertextBytes;
   for (let at = 0; at < merged.length; at += size) {
     using sum = scheme.sum();

@@ -76,7 +76,8 @@ export class MergeOpener implements Disposable {
   #decrypt({ epoch, merged, provinces }: CheckedMerge): Uint32Array {
     const { ciphertextBytes, slotCount } = this.#parts.scheme;
     const ciphertexts = merged.length / ciphertextBytes;
-    if (!Number.isInteger(ciphertexts)) throw new WjfError("ciphertext-invalid", "merged: length");
+    if (ciphertexts === 0 || !Number.isInteger(ciphertexts))
+      throw new WjfError("ciphertext-invalid", "merged: length");
     const sums = new Uint32Array(ciphertexts * slotCount);
     for (let i = 0; i < ciphertexts; i++) {
       const bytes = merged.subarray(i * ciphertextBytes, (i + 1) * ciphertextBytes);
