@@ -64,7 +64,7 @@ export type ManifestItems = z.infer<typeof ManifestItems>;
 
 /** One product per row. */
 export function productsOf({ products }: Pick<BatchManifest, "products">): ProductRef[] {
-  return products.flatMap(({ product, items }) => new Array<ProductRef>(items).fill(product));
+  return products.flatMap(({ product, items }) => Array.from({ length: items }, () => product));
 }
 
 export function runsOf(products: readonly ProductRef[]): BatchManifest["products"] {

@@ -10,7 +10,6 @@ import type { Random } from "../core/random.ts";
 import {
   type DigestedDescriptor,
   type FanOutItem,
-  type HeEncryptor,
   type HeScheme,
   Masks,
   openSubject,
@@ -31,10 +30,12 @@ import {
 import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/index.ts";
 import type { ClaimsOpener } from "./claims-opener.ts";
 import { evaluateItem } from "./evaluate.ts";
+import { FanOutGuard } from "./fan-out-guard.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import type { ModelGate } from "./models/gate.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
-import { type Refusal, type ReplyKeys, sealReply } from "./reply.ts";
+import type { ReplyKeyring } from "./reply-keys.ts";
+import { type Refusal, sealReply } from "./reply.ts";
 
 /** Oldest DPoP proof a node accepts: it may have waited in the gateway's queue. */
 const MAX_PROOF_AGE_S = 120;
@@ -83,22 +84,27 @@ export function rosterMasks(
 }
 
 /** Evaluates fan-outs. One per node process. */
-export class FanOutAnswerer implements Disposable {
+export class FanOutAnswerer {
   readonly #parts: NodeParts;
-  readonly #keys = new Map<number, ReplyKeys>();
-  readonly #answered = new Set<string>();
+  readonly #keyring: ReplyKeyring;
+  readonly #guard: FanOutGuard;
 
-  constructor(parts: NodeParts) {
+  constructor(parts: NodeParts, keyring: ReplyKeyring) {
     this.#parts = parts;
+    this.#keyring = keyring;
+    this.#guard = new FanOutGuard(parts.province, parts.view);
   }
 
   /** @throws WjfError `descriptor-invalid` or `epoch-unknown`; an item's own fault is a refusal in the receipt. */
   async answer(request: EvaluateRequest): Promise<EvaluateReply> {
     const pending = pendingReply(this.#parts.replyQuantumMs);
     const digested = parseDescriptor(request.descriptor);
-    const epoch = this.#requireMember(digested, request);
-    this.#requireFresh(digested.digest);
+    const epoch = this.#guard.requireMember(digested.descriptor);
     const { items } = digested.descriptor;
+    if (request.credentials.length !== items.length) {
+      throw new WjfError("descriptor-invalid", "credentials: one for every item");
+    }
+    this.#guard.requireFresh(digested.digest);
     const admission = openAdmissionOf(request, digested, epoch);
     const slots = new Uint32Array(digested.slotsUsed);
     const refusals: Refusal[] = [];
@@ -115,43 +121,9 @@ export class FanOutAnswerer implements Disposable {
     });
     await Promise.all(evaluations);
     refusals.sort((a, b) => a.item - b.item);
-    const reply = sealReply(slots, digested, refusals, this.#replyKeys(epoch));
+    const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
     await pending.due();
     return reply;
-  }
-
-  /** Does randomised work ahead while nothing waits. False when enough is ready. */
-  prepare(): boolean {
-    return [...this.#keys.values()].some(({ encryptor }) => encryptor.prepare());
-  }
-
-  #requireMember({ descriptor }: DigestedDescriptor, request: EvaluateRequest): EpochView {
-    const epoch = this.#parts.view.epoch(descriptor.epoch);
-    if (descriptor.roster_digest !== epoch.rosterDigest.toString("hex")) {
-      throw new WjfError("epoch-unknown", "roster digest");
-    }
-    const roster = new Set(epoch.roster.provinces.map(({ code }) => code));
-    if (!descriptor.provinces.every((code) => roster.has(code))) {
-      throw new WjfError("descriptor-invalid", "provinces: not all in the roster");
-    }
-    if (!descriptor.provinces.includes(this.#parts.province) || descriptor.provinces.length < 2) {
-      throw new WjfError("descriptor-invalid", "provinces: this one and at least one other");
-    }
-    if (request.credentials.length !== descriptor.items.length) {
-      throw new WjfError("descriptor-invalid", "credentials: one for every item");
-    }
-    return epoch;
-  }
-
-  /** D is a nonce: a second vector under the same masks would give their difference away. */
-  #requireFresh(digest: Buffer): void {
-    const key = digest.toString("base64");
-    if (this.#answered.has(key)) throw new WjfError("descriptor-invalid", "answered before");
-    this.#answered.add(key);
-    if (this.#answered.size > MAX_REMEMBERED) {
-      const [oldest] = this.#answered;
-      this.#answered.delete(oldest as string);
-    }
   }
 
   /**
@@ -202,32 +174,6 @@ export class FanOutAnswerer implements Disposable {
     if (mode === "shadow") throw new WjfError("model-in-shadow");
     return slots;
   }
-
-  #replyKeys(epoch: EpochView): ReplyKeys {
-    const known = this.#keys.get(epoch.roster.epoch);
-    if (known !== undefined) return known;
-    const { province, secrets, scheme } = this.#parts;
-    const keys: ReplyKeys = {
-      province,
-      signingKey: secrets.signingKey,
-      masks: this.#parts.createMasks(epoch),
-      encryptor: scheme.encryptor(epoch.hePublicKey),
-    };
-    this.#keys.set(epoch.roster.epoch, keys);
-    return keys;
-  }
-
-  [Symbol.dispose](): void {
-    for (const { encryptor } of this.#keys.values()) disposeEncryptor(encryptor);
-    this.#keys.clear();
-  }
-}
-
-/** Twice the releases of one epoch. */
-const MAX_REMEMBERED = 131_072;
-
-function disposeEncryptor(encryptor: HeEncryptor): void {
-  encryptor[Symbol.dispose]();
 }
 
 /** @throws WjfError `receipt-invalid` when there is an admission, and it is not the authority's for this fan-out. */

@@ -5,13 +5,22 @@ import { sha256Hex } from "../core/canonical.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import {
-  type DigestedDescriptor,
+  HE_PARAMETERS,
   type HeEncryptor,
   type Masks,
   type NodeReceipt,
   signStatement,
 } from "../crypto/index.ts";
 import type { EvaluateReply } from "../proto/index.ts";
+
+const SLOTS = HE_PARAMETERS.polyModulusDegree;
+
+/** Of a descriptor, whatever it asks. */
+export interface SealedFanOut {
+  readonly descriptor: { readonly provinces: readonly ProvinceCode[] };
+  /** D. */
+  readonly digest: Buffer;
+}
 
 export interface Refusal {
   readonly item: number;
@@ -26,19 +35,19 @@ export interface ReplyKeys {
 }
 
 /**
- * @param slots this node's clear partials, as many as the descriptor uses; overwritten here with the masked vector.
+ * @param slots this node's clear partials, as many as the fan-out uses, over one ciphertext or several in a row; overwritten.
  * @param refusals items whose slots are zero because their credentials failed; never depends on who is held here.
  */
 export function sealReply(
   slots: Uint32Array,
-  { descriptor, digest }: DigestedDescriptor,
+  { descriptor, digest }: SealedFanOut,
   refusals: readonly Refusal[],
   keys: ReplyKeys,
 ): EvaluateReply {
   // Slot 0 counts the participants: it decrypts to their number only if every mask has cancelled.
-  slots[0] = 1;
+  for (let i = 0; i < slots.length; i += SLOTS) slots[i] = 1;
   keys.masks.apply(slots, descriptor.provinces, digest);
-  const ciphertext = keys.encryptor.encrypt(slots);
+  const ciphertext = encryptAll(slots, keys.encryptor);
   slots.fill(0);
   const receipt: NodeReceipt = {
     province: keys.province,
@@ -46,8 +55,16 @@ export function sealReply(
     ciphertext: sha256Hex(ciphertext),
     refusals: [...refusals],
   };
-  return {
-    ciphertext: Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.byteLength),
-    receipt: signStatement("receipt", receipt, keys.signingKey),
-  };
+  return { ciphertext, receipt: signStatement("receipt", receipt, keys.signingKey) };
+}
+
+/** As many ciphertexts as the slots need, in a row. */
+function encryptAll(slots: Uint32Array, encryptor: HeEncryptor): Buffer {
+  const parts: Uint8Array[] = [];
+  for (let i = 0; i < slots.length; i += SLOTS) {
+    parts.push(encryptor.encrypt(slots.subarray(i, i + SLOTS)));
+  }
+  const [only] = parts;
+  if (parts.length > 1 || only === undefined) return Buffer.concat(parts);
+  return Buffer.from(only.buffer, only.byteOffset, only.byteLength);
 }

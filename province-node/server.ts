@@ -4,6 +4,7 @@ import type { Logger } from "../core/log.ts";
 import { parseWith } from "../core/parse.ts";
 import {
   bindServer,
+  EvaluateBatchRequest,
   EvaluateRequest,
   messageLimits,
   ProvinceNodeStub,
@@ -14,6 +15,14 @@ import {
   unaryMethod,
 } from "../proto/index.ts";
 import type { FanOutAnswerer } from "./answer.ts";
+import type { BatchAnswerer } from "./batch-answer.ts";
+
+export interface Answerers {
+  readonly single: FanOutAnswerer;
+  readonly batch: BatchAnswerer;
+  /** Does randomised work ahead while nothing waits. False when enough is ready. */
+  prepare(): boolean;
+}
 
 export interface NodeServer extends AsyncDisposable {
   readonly port: number;
@@ -21,32 +30,41 @@ export interface NodeServer extends AsyncDisposable {
 
 /** @throws WjfError `port-in-use`. */
 export async function serveNode(
-  answerer: FanOutAnswerer,
+  answerers: Answerers,
   identity: TlsIdentity,
   address: string,
   log: Logger,
 ): Promise<NodeServer> {
   const server = new Server({ ...messageLimits });
-  const readiness = new IdlePreparation(answerer);
+  const readiness = new IdlePreparation(answerers);
   const evaluate = async (call: ServerUnaryCall<unknown, unknown>) => {
     requirePeer(call, (name) => name === roleName("gateway"));
     const request = parseWith(EvaluateRequest, call.request, "descriptor-invalid", "message");
     using _busy = readiness.busy();
-    return await answerer.answer(request);
+    return await answerers.single.answer(request);
   };
-  const implementation: UntypedServiceImplementation = { Evaluate: unaryMethod(evaluate, log) };
+  const evaluateBatch = async (call: ServerUnaryCall<unknown, unknown>) => {
+    requirePeer(call, (name) => name === roleName("gateway"));
+    const request = parseWith(EvaluateBatchRequest, call.request, "descriptor-invalid", "message");
+    using _busy = readiness.busy();
+    return await answerers.batch.answer(request);
+  };
+  const implementation: UntypedServiceImplementation = {
+    Evaluate: unaryMethod(evaluate, log),
+    EvaluateBatch: unaryMethod(evaluateBatch, log),
+  };
   server.addService(ProvinceNodeStub.service, implementation);
   return await bindServer(server, address, serverCredentials(identity));
 }
 
 /** Prepares encryptions between calls, one at a time, so that a call never waits for more than one. */
 class IdlePreparation {
-  readonly #answerer: FanOutAnswerer;
+  readonly #answerers: Answerers;
   #calls = 0;
   #scheduled = false;
 
-  constructor(answerer: FanOutAnswerer) {
-    this.#answerer = answerer;
+  constructor(answerers: Answerers) {
+    this.#answerers = answerers;
   }
 
   busy(): Disposable {
@@ -64,7 +82,7 @@ class IdlePreparation {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#calls === 0 && this.#answerer.prepare()) this.#schedule();
+      if (this.#calls === 0 && this.#answerers.prepare()) this.#schedule();
     });
   }
 }

@@ -9,12 +9,14 @@ import { systemRandom } from "../core/random.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
-import { FanOutAnswerer, rosterMasks } from "./answer.ts";
+import { FanOutAnswerer, type NodeParts, rosterMasks } from "./answer.ts";
+import { BatchAnswerer } from "./batch-answer.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
 import { FeatureStore } from "./feature-store.ts";
 import { ModelGate } from "./models/gate.ts";
+import { ReplyKeyring } from "./reply-keys.ts";
 import { readNodeSecrets } from "./secrets.ts";
-import { serveNode } from "./server.ts";
+import { type Answerers, serveNode } from "./server.ts";
 
 /** What a plaintext twin swaps, to show what the cryptography costs. */
 export interface NodeCrypto {
@@ -60,25 +62,29 @@ export async function startProvinceNode(
     stop.abort();
     await following;
   });
-  const answerer = resources.use(
-    new FanOutAnswerer({
-      province,
-      secrets,
-      scheme,
-      view,
-      store,
-      catalogue,
-      models: resources.use(new ModelGate(folder, systemClock)),
-      claims: await ClaimsOpener.create(secrets.groupKey),
-      clock: systemClock,
-      random: systemRandom,
-      verifySample: settings.verifySample,
-      createMasks: crypto.createMasks(province, secrets.maskKey, scheme.parameters.plainModulus),
-      replyQuantumMs: settings.replyQuantumMs,
-    }),
-  );
+  const parts: NodeParts = {
+    province,
+    secrets,
+    scheme,
+    view,
+    store,
+    catalogue,
+    models: resources.use(new ModelGate(folder, systemClock)),
+    claims: await ClaimsOpener.create(secrets.groupKey),
+    clock: systemClock,
+    random: systemRandom,
+    verifySample: settings.verifySample,
+    createMasks: crypto.createMasks(province, secrets.maskKey, scheme.parameters.plainModulus),
+    replyQuantumMs: settings.replyQuantumMs,
+  };
+  const keyring = resources.use(new ReplyKeyring(parts));
+  const answerers: Answerers = {
+    single: new FanOutAnswerer(parts, keyring),
+    batch: new BatchAnswerer(parts, keyring),
+    prepare: () => keyring.prepare(),
+  };
   const address = `${settings.bind}:${nodePort(settings, province)}`;
-  const server = resources.use(await serveNode(answerer, identity, address, log));
+  const server = resources.use(await serveNode(answerers, identity, address, log));
   const owned = resources.move();
   return { port: server.port, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -1,0 +1,142 @@
+// The rows of a batch's manifest at one province: verify the authority's one signature for all of them, look the people up,
+// evaluate in the clear, and hand the vectors to reply.ts. What it does must not depend on who is held here; that is as in
+// answer.ts, and so is the reply quantum. What this node can still prove alone: docs/decisions/052-batches.md.
+import { type Product, requireProduct } from "../catalogue/index.ts";
+import { nowSeconds } from "../core/clock.ts";
+import { sha256Hex } from "../core/canonical.ts";
+import { type ErrorCode, WjfError } from "../core/errors.ts";
+import type { ProductRef, SubjectTag } from "../core/ids.ts";
+import {
+  type BatchManifest,
+  claimsDigest,
+  CLOCK_SKEW_S,
+  type EpochView,
+  layOut,
+  openManifest,
+  openSubjects,
+  parseBatchDescriptor,
+  productsOf,
+} from "../consent/verifier.ts";
+import type { EvaluateBatchReply, EvaluateBatchRequest } from "../proto/index.ts";
+import type { NodeParts } from "./answer.ts";
+import { evaluateItem } from "./evaluate.ts";
+import { FanOutGuard } from "./fan-out-guard.ts";
+import { type PendingReply, pendingReply } from "./reply-quantum.ts";
+import type { ReplyKeyring } from "./reply-keys.ts";
+import { type Refusal, sealReply } from "./reply.ts";
+
+interface Row {
+  readonly product: ProductRef;
+  readonly subject: SubjectTag;
+  readonly claims: string | undefined;
+}
+
+type Mode = { readonly product: Product; readonly refusal?: ErrorCode };
+
+export class BatchAnswerer {
+  readonly #parts: NodeParts;
+  readonly #keyring: ReplyKeyring;
+  readonly #guard: FanOutGuard;
+
+  constructor(parts: NodeParts, keyring: ReplyKeyring) {
+    this.#parts = parts;
+    this.#keyring = keyring;
+    this.#guard = new FanOutGuard(parts.province, parts.view);
+  }
+
+  /** @throws WjfError `descriptor-invalid`, `epoch-unknown`, `receipt-invalid`, `product-unknown`. */
+  async answer(request: EvaluateBatchRequest): Promise<EvaluateBatchReply> {
+    const pending = pendingReply(this.#parts.replyQuantumMs);
+    const digested = parseBatchDescriptor(request.descriptor);
+    const epoch = this.#guard.requireMember(digested.descriptor);
+    this.#guard.requireFresh(digested.digest);
+    const manifest = this.#openManifest(request, digested.descriptor.manifest, epoch);
+    const rows = this.#rows(request, manifest);
+    const layout = layOut(
+      rows.map(({ product }) => product),
+      this.#parts.catalogue,
+    );
+    const slots = new Uint32Array(layout.slotsUsed);
+    const refusals = await this.#evaluate(rows, slots, layout.offsets, pending);
+    const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
+    await pending.due();
+    return reply;
+  }
+
+  #openManifest(
+    { manifest: signed, subjects }: EvaluateBatchRequest,
+    hash: string,
+    epoch: EpochView,
+  ): BatchManifest {
+    if (sha256Hex(signed.statement) !== hash) {
+      throw new WjfError("descriptor-invalid", "manifest: another one");
+    }
+    const manifest = openManifest(signed, epoch.admissionKey);
+    const now = nowSeconds(this.#parts.clock);
+    if (manifest.expires_at + CLOCK_SKEW_S <= now) {
+      throw new WjfError("receipt-invalid", "manifest: it has expired");
+    }
+    if (sha256Hex(subjects) !== manifest.subjects_sha256) {
+      throw new WjfError("receipt-invalid", "subjects: not the manifest's");
+    }
+    return manifest;
+  }
+
+  #rows({ subjects, claims }: EvaluateBatchRequest, manifest: BatchManifest): Row[] {
+    const { subjectMasterKey } = this.#parts.secrets;
+    const tags = openSubjects(subjectMasterKey, manifest.manifest_id, subjects);
+    const products = productsOf(manifest);
+    const digest = claimsDigest(claims.map((sealed) => sha256Hex(sealed)));
+    const complete =
+      tags.length === products.length &&
+      digest === manifest.claims_sha256 &&
+      (digest === null || claims.length === products.length);
+    if (!complete) throw new WjfError("receipt-invalid", "rows: not the manifest's");
+    return products.map((product, i) => ({
+      product,
+      subject: tags[i] as SubjectTag,
+      claims: claims[i] === "" ? undefined : claims[i],
+    }));
+  }
+
+  /** Fills the slots; what is refused depends on the product alone. */
+  async #evaluate(
+    rows: readonly Row[],
+    slots: Uint32Array,
+    offsets: Uint32Array,
+    pending: PendingReply,
+  ): Promise<Refusal[]> {
+    const { store, catalogue } = this.#parts;
+    const modes = new Map<ProductRef, Mode>();
+    const refusals: Refusal[] = [];
+    for (const [i, row] of rows.entries()) {
+      const mode = modes.get(row.product) ?? this.#mode(row.product);
+      modes.set(row.product, mode);
+      const { product, refusal } = mode;
+      if (refusal !== undefined) refusals.push({ item: i, code: refusal });
+      if (refusal !== undefined && refusal !== "model-in-shadow") continue;
+      const person = store.lookup(row.subject);
+      if (person === undefined) {
+        if (row.claims !== undefined) pending.owe(this.#parts.claims.costMs);
+        continue;
+      }
+      const claims = row.claims && (await this.#parts.claims.open(row.claims));
+      const { subjectKey } = this.#parts.secrets;
+      const values = evaluateItem(product, person, claims, { subjectKey });
+      this.#parts.models.observe(product, person, catalogue);
+      if (refusal === undefined) slots.set(values, offsets[i]);
+    }
+    return refusals;
+  }
+
+  #mode(ref: ProductRef): Mode {
+    const product = requireProduct(this.#parts.catalogue, ref);
+    try {
+      const mode = this.#parts.models.admit(product);
+      return mode === "shadow" ? { product, refusal: "model-in-shadow" } : { product };
+    } catch (error) {
+      if (!(error instanceof WjfError)) throw error;
+      return { product, refusal: error.code };
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// What replies are sealed with, per epoch: this node's masks under the roster, an encryptor of the epoch's public key. Shared by
+// everything that answers fan-outs, so that encryptions prepared while idle serve whichever comes next.
+import type { EpochView } from "../consent/verifier.ts";
+import type { NodeParts } from "./answer.ts";
+import type { ReplyKeys } from "./reply.ts";
+
+type KeyringParts = Pick<NodeParts, "province" | "secrets" | "scheme" | "createMasks">;
+
+/** Epochs overlap by two; one more while the oldest is still asked about. */
+const EPOCHS_KEPT = 3;
+
+export class ReplyKeyring implements Disposable {
+  readonly #parts: KeyringParts;
+  readonly #keys = new Map<number, ReplyKeys>();
+
+  constructor(parts: KeyringParts) {
+    this.#parts = parts;
+  }
+
+  of(epoch: EpochView): ReplyKeys {
+    const known = this.#keys.get(epoch.roster.epoch);
+    if (known !== undefined) return known;
+    const { province, secrets, scheme } = this.#parts;
+    const keys: ReplyKeys = {
+      province,
+      signingKey: secrets.signingKey,
+      masks: this.#parts.createMasks(epoch),
+      encryptor: scheme.encryptor(epoch.hePublicKey),
+    };
+    this.#keys.set(epoch.roster.epoch, keys);
+    this.#forgetOld();
+    return keys;
+  }
+
+  /** Does randomised work ahead while nothing waits. False when enough is ready. */
+  prepare(): boolean {
+    return [...this.#keys.values()].some(({ encryptor }) => encryptor.prepare());
+  }
+
+  #forgetOld(): void {
+    const oldest = [...this.#keys.keys()].toSorted((a, b) => b - a).slice(EPOCHS_KEPT);
+    for (const number of oldest) {
+      this.#keys.get(number)?.encryptor[Symbol.dispose]();
+      this.#keys.delete(number);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { encryptor } of this.#keys.values()) encryptor[Symbol.dispose]();
+    this.#keys.clear();
+  }
+}
