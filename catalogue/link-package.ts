@@ -13,11 +13,19 @@ import { type Product, ProductDeclaration } from "./product.ts";
 export function withPackage(catalogue: Catalogue, opened: OpenedPackage): Catalogue {
   const { ref, body, sha256 } = opened;
   try {
-    return link(catalogue, opened);
+    return link(plain(catalogue), opened);
   } catch (error) {
     if (!(error instanceof WjfError) || error.code !== "data-invalid") throw error;
     throw new WjfError("model-invalid", error.detail ?? `${ref} of ${body.owner}, ${sha256}`);
   }
+}
+
+/** A live catalogue's fields are getters, which a spread would leave behind. */
+function plain(catalogue: Catalogue): Catalogue {
+  const { version, digest, indicators, indicatorById, positions, views, lists } = catalogue;
+  const { verifications, subScores, models, tagClasses, products, watches, reasons } = catalogue;
+  const values = { version, digest, indicators, indicatorById, positions, views, lists };
+  return { ...values, verifications, subScores, models, tagClasses, products, watches, reasons };
 }
 
 function link(catalogue: Catalogue, { ref, body, sha256 }: OpenedPackage): Catalogue {
