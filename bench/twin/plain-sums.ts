@@ -1,8 +1,10 @@
-// The plaintext twin for comparisons: the same federation with encryption and masks swapped for plain sums, made as cheap
-// as an honest plaintext system would be: only the slots in use travel. It protects nothing; bench/ and test/ only.
+// The plaintext twin for comparisons: the same federation with encryption and masks swapped for plain sums of as many
+// slots, four bytes each. It protects nothing; bench/ and test/ only.
 import { randomBytes } from "node:crypto";
 import { HE_PARAMETERS, type HeDecryptor, type HeScheme, type HeSum } from "../../crypto/index.ts";
 import type { NodeCrypto } from "../../province-node/start.ts";
+
+const SLOTS = HE_PARAMETERS.polyModulusDegree;
 
 function words(bytes: Uint8Array): Uint32Array {
   // A copy: bytes from the wire need not be aligned.
@@ -10,17 +12,17 @@ function words(bytes: Uint8Array): Uint32Array {
 }
 
 class PlainSum implements HeSum {
-  #total: Uint32Array | undefined;
+  readonly #total = new Uint32Array(SLOTS);
 
   add(bytes: Uint8Array): void {
     const part = words(bytes);
-    const total = (this.#total ??= new Uint32Array(part.length));
-    for (let i = 0; i < part.length; i++) total[i] = (total[i] as number) + (part[i] as number);
+    for (let i = 0; i < SLOTS; i++) {
+      this.#total[i] = (this.#total[i] as number) + (part[i] as number);
+    }
   }
 
   finish(): Uint8Array {
-    const total = this.#total ?? new Uint32Array(0);
-    return new Uint8Array(total.buffer);
+    return new Uint8Array(this.#total.buffer);
   }
 
   [Symbol.dispose](): void {}
@@ -28,11 +30,15 @@ class PlainSum implements HeSum {
 
 const plainSums: HeScheme = {
   parameters: HE_PARAMETERS,
-  slotCount: HE_PARAMETERS.polyModulusDegree,
-  ciphertextBytes: 0,
+  slotCount: SLOTS,
+  ciphertextBytes: SLOTS * Uint32Array.BYTES_PER_ELEMENT,
   generateKeys: () => ({ publicKey: randomBytes(32), secretKey: randomBytes(32) }),
   encryptor: () => ({
-    encrypt: (slots) => new Uint8Array(Uint32Array.from(slots).buffer),
+    encrypt: (slots) => {
+      const whole = new Uint32Array(SLOTS);
+      whole.set(slots);
+      return new Uint8Array(whole.buffer);
+    },
     prepare: () => false,
     [Symbol.dispose]: () => undefined,
   }),
