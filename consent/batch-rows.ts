@@ -13,7 +13,7 @@ import {
   nodeHash,
   rootFromInclusion,
   Tree,
-} from "./log/merkle.ts";
+} from "../crypto/merkle.ts";
 import { QueryBody } from "./signed-request.ts";
 
 /** Two blocks of credit scores, 11 slots each, fill the 2,047 slots of one ciphertext. */

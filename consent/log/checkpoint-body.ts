@@ -1,7 +1,7 @@
 // The text of a checkpoint (c2sp.org/tlog-checkpoint): origin, tree size, root hash, one line each. Its signatures are
 // consent/log/note.ts's business. Extension lines are read over and never written.
 import { WjfError } from "../../core/errors.ts";
-import { HASH_BYTES, type TreeHead } from "./merkle.ts";
+import { HASH_BYTES, type TreeHead } from "../../crypto/merkle.ts";
 
 export interface CheckpointBody extends TreeHead {
   readonly origin: string;

@@ -4,7 +4,7 @@ import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WjfError } from "../../core/errors.ts";
 import { parseCheckpointBody } from "./checkpoint-body.ts";
-import { HASH_BYTES } from "./merkle.ts";
+import { HASH_BYTES } from "../../crypto/merkle.ts";
 import { parseNote } from "./note.ts";
 import { type LogReader, readTile } from "./reader.ts";
 import { TILE_WIDTH, tilePath, type TileRef, tilesOf } from "./tile.ts";

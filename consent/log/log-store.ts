@@ -3,7 +3,7 @@
 import { CompiledQuery, type Kysely, type Transaction } from "kysely";
 import { WjfError } from "../../core/errors.ts";
 import type { Engine } from "../../core/database.ts";
-import { HASH_BYTES } from "./merkle.ts";
+import { HASH_BYTES } from "../../crypto/merkle.ts";
 import type { LogSchema } from "./schema.ts";
 import { edgeTilesOf, encodeBundle, TILE_WIDTH, type TileRef } from "./tile.ts";
 import { type TileData, TileTree } from "./tile-tree.ts";

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WjfError } from "../../core/errors.ts";
-import { HASH_BYTES } from "./merkle.ts";
+import { HASH_BYTES } from "../../crypto/merkle.ts";
 import { decodeBundle, encodeBundle, TILE_WIDTH, tilePath, type TileRef } from "./tile.ts";
 
 /** Bytes by path under the log's prefix, or nothing if there is nothing. `AuditLog` is one. */

@@ -4,7 +4,7 @@
 import { WjfError } from "../../core/errors.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { decodeLeaf, type Leaf } from "./leaf.ts";
-import { HASH_BYTES, leafHash, rootFromInclusion } from "./merkle.ts";
+import { HASH_BYTES, leafHash, rootFromInclusion } from "../../crypto/merkle.ts";
 import { decodeBase64 } from "./note.ts";
 
 const HEADER = "c2sp.org/tlog-proof@v1";

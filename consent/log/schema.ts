@@ -3,7 +3,7 @@
 // is outside the tree: what the commitments in leaves commit to, until it is erased.
 import type { Kysely } from "kysely";
 import type { Migration } from "../../core/database.ts";
-import { EMPTY_ROOT } from "./merkle.ts";
+import { EMPTY_ROOT } from "../../crypto/merkle.ts";
 
 export interface LogSchema {
   log_head: {

@@ -10,7 +10,7 @@ import { openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { GroupQueue } from "./group-queue.ts";
 import { encodeLeaf, type LeafDraft } from "./leaf.ts";
 import * as store from "./log-store.ts";
-import { leafHash } from "./merkle.ts";
+import { leafHash } from "../../crypto/merkle.ts";
 import type { NoteSigner } from "./note.ts";
 import { formatReceipt } from "./receipt.ts";
 import type { LogSchema } from "./schema.ts";

@@ -1,8 +1,8 @@
 // The growing tree, held as tiles: the not yet full ones at the right edge, and those touched since `settle`. It finds
-// any complete subtree within them (RFC 6962 nodes for consent/log/merkle.ts) and says which tiles have to be stored.
+// any complete subtree within them (RFC 6962 nodes for crypto/merkle.ts) and says which tiles have to be stored.
 // It does no I/O and knows no transaction: after a rollback, throw it away and load the edge again.
 import { WjfError } from "../../core/errors.ts";
-import { type Nodes, Tree } from "./merkle.ts";
+import { type Nodes, Tree } from "../../crypto/merkle.ts";
 import { edgeTilesOf, HashTile, TILE_WIDTH, type TileRef } from "./tile.ts";
 
 export interface TileData {

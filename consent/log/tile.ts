@@ -2,7 +2,7 @@
 // partial one of width W holds the first W. Only paths of this exact grammar exist: what does not match is not served,
 // so no path can reach outside. Pure; no storage.
 import { WjfError } from "../../core/errors.ts";
-import { HASH_BYTES, nodeHash } from "./merkle.ts";
+import { HASH_BYTES, nodeHash } from "../../crypto/merkle.ts";
 
 export const TILE_WIDTH = 256;
 const TILE_HEIGHT = 8;

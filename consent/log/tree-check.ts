@@ -3,7 +3,7 @@
 // as there is something to read; whether the root is the signed one is for consent/log/verify.ts.
 import { WjfError } from "../../core/errors.ts";
 import type { Report } from "./findings.ts";
-import { HASH_BYTES, leafHash } from "./merkle.ts";
+import { HASH_BYTES, leafHash } from "../../crypto/merkle.ts";
 import { type LogReader, readTile } from "./reader.ts";
 import { decodeBundle, TILE_WIDTH, tilePath, type TileRef } from "./tile.ts";
 import { type TileData, TileTree } from "./tile-tree.ts";

@@ -8,7 +8,7 @@ import {
   rootFromInclusion,
   Tree,
   verifyConsistency,
-} from "../../../consent/log/merkle.ts";
+} from "../../../crypto/merkle.ts";
 import { TileTree } from "../../../consent/log/tile-tree.ts";
 
 // The well-known RFC 6962 tree of google/certificate-transparency; roots and paths as in transparency-dev/merkle,

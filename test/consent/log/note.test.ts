@@ -3,7 +3,7 @@ import { createPrivateKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { formatCheckpointBody } from "../../../consent/log/checkpoint-body.ts";
 import { openCheckpoint, signCheckpoint } from "../../../consent/log/checkpoint.ts";
-import { EMPTY_ROOT } from "../../../consent/log/merkle.ts";
+import { EMPTY_ROOT } from "../../../crypto/merkle.ts";
 import { noteSigner, noteVerifier, openNote, signNote } from "../../../consent/log/note.ts";
 import { ed25519Key, mlDsaKey, newKey, ORIGIN, START_MS } from "./log-fixtures.ts";
 
