@@ -10,6 +10,7 @@ import { registerConsentCommands } from "./consent-commands.ts";
 import { registerFederationCommands } from "./federation-commands.ts";
 import { registerModelCommands } from "./model-commands.ts";
 import { registerNodeCommands } from "./node-commands.ts";
+import { registerObjectionCommands } from "./objection-commands.ts";
 
 const program = new Command("wjf")
   .description("WeiJiFen: a privacy-preserving federated credit-query gateway")
@@ -21,6 +22,7 @@ registerFederationCommands(program);
 registerNodeCommands(program);
 registerClientCommands(program);
 registerConsentCommands(program);
+registerObjectionCommands(program);
 registerAuditCommands(program);
 registerCatalogueCommands(program);
 registerModelCommands(program);

@@ -5,6 +5,7 @@ import { partyFolder, type Settings } from "../core/config.ts";
 import { openDatabase } from "../core/database.ts";
 import { type AuthorityDb, type AuthoritySchema, consentTables } from "./ledger.ts";
 import { logMigrations } from "./log/index.ts";
+import { objectionMigrations } from "./objections-schema.ts";
 import { releaseMigrations } from "./release/schema.ts";
 import { type ConsentDb, consentMigrations } from "./schema.ts";
 
@@ -15,6 +16,7 @@ export async function openAuthorityDatabase(settings: Settings): Promise<Authori
     ...logMigrations,
     ...consentMigrations,
     ...releaseMigrations,
+    ...objectionMigrations,
   ]);
 }
 

@@ -26,6 +26,7 @@ export {
   type VerifyReport,
   verifyReceipt,
 } from "./log/index.ts";
+export { type Objection, type Remedy, REMEDIES } from "./objections.ts";
 export { parseLogKeys, readLogKeys } from "./open-ledger.ts";
 export { ConsentOperator } from "./operator.ts";
 export { type Due, planRetention, runRetention } from "./retention.ts";

@@ -6,10 +6,11 @@ import { type ConsentEvent, consentLeaf, type RecordEvent } from "./consent-even
 import type { AuditLog, Sequenced, Sequencing } from "./log/index.ts";
 import type { LeafDraft } from "./log/leaf.ts";
 import type { LogSchema } from "./log/schema.ts";
+import type { ObjectionSchema } from "./objections-schema.ts";
 import type { ReleaseSchema } from "./release/schema.ts";
 import type { ConsentDb, ConsentSchema, TimeOf } from "./schema.ts";
 
-export type AuthoritySchema = LogSchema & ConsentSchema & ReleaseSchema;
+export type AuthoritySchema = LogSchema & ConsentSchema & ReleaseSchema & ObjectionSchema;
 export type AuthorityDb = Database<AuthoritySchema>;
 export type AuthorityTx = Transaction<AuthoritySchema>;
 

@@ -16,6 +16,7 @@ import {
 import { type AuthorityDb, type ConsentLedger, consentTables } from "./ledger.ts";
 import { ConsentLifecycle } from "./lifecycle.ts";
 import type { Receipt } from "./log/index.ts";
+import { Objections } from "./objections.ts";
 import { openLedger } from "./open-ledger.ts";
 import { readAuthoritySecrets } from "./secrets.ts";
 
@@ -28,6 +29,7 @@ export class ConsentOperator implements AsyncDisposable {
   readonly db: AuthorityDb;
   readonly ledger: ConsentLedger;
   readonly lifecycle: ConsentLifecycle;
+  readonly objections: Objections;
   readonly #atRest: AtRest;
   readonly #resources: AsyncDisposableStack;
 
@@ -43,6 +45,7 @@ export class ConsentOperator implements AsyncDisposable {
     this.#resources = resources;
     const { recordEvent, timeOf } = ledger;
     this.lifecycle = new ConsentLifecycle({ atRest, random: systemRandom, recordEvent, timeOf });
+    this.objections = new Objections({ db, ledger, atRest });
   }
 
   /** @throws WjfError `secret-missing` without the authority's keys; `config-invalid` for another log's database. */

@@ -71,7 +71,13 @@ export async function runRetention(
     onProgress?.((done += batch.length), total);
   }
   if (total > 0) {
-    for (const table of ["release", "consent", "consent_approval", "log_payload"] as const) {
+    for (const table of [
+      "release",
+      "consent",
+      "consent_approval",
+      "objection",
+      "log_payload",
+    ] as const) {
       await parts.db.scrub(table);
     }
   }
@@ -132,6 +138,10 @@ async function eraseConsents(
     for (const id of ids) await lifecycle.erase(consentTables(tx), id);
     await tx
       .deleteFrom("consent_approval")
+      .where("consent_id", "in", [...ids])
+      .execute();
+    await tx
+      .deleteFrom("objection")
       .where("consent_id", "in", [...ids])
       .execute();
     await tx

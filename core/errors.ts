@@ -166,6 +166,18 @@ export const ERRORS = {
     title: "A consent in this state cannot make that change.",
     next: "Look at its present state first.",
   },
+  "objection-unknown": {
+    grpc: grpc.NOT_FOUND,
+    http: 404,
+    title: "There is no such objection.",
+    next: "List the objections.",
+  },
+  "objection-resolved": {
+    grpc: grpc.FAILED_PRECONDITION,
+    http: 409,
+    title: "This objection has been resolved already.",
+    next: "Nothing; if the resolution was wrong, the person may object again.",
+  },
   "dpop-missing": {
     grpc: grpc.UNAUTHENTICATED,
     http: 401,
@@ -322,6 +334,12 @@ export const ERRORS = {
     http: 422,
     title: "The model package is not valid, or not signed by whom it should be.",
     next: "Correct what `detail` names and sign it again.",
+  },
+  "training-refused": {
+    grpc: grpc.FAILED_PRECONDITION,
+    http: 409,
+    title: "The training job would tell of too few people, or its labels are not what they claim.",
+    next: "Train on a larger or unchanged cohort; `detail` names the rule.",
   },
   "model-not-approved": {
     grpc: grpc.PERMISSION_DENIED,

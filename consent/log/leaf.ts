@@ -86,7 +86,7 @@ const ObjectionLeaf = z.strictObject({
   type: z.literal("objection"),
   time: Time,
   objection_id: Id,
-  event: z.enum(["filed", "upheld", "rejected", "withdrawn"]),
+  event: z.enum(["filed", "upheld", "rejected", "recorded", "withdrawn"]),
   consent_id: Id.optional(),
   client_id: Id.optional(),
   query_id: QueryId.optional(),

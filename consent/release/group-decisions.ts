@@ -13,6 +13,7 @@ import type { Client } from "../clients.ts";
 import { type AuthorityTx, consentTables } from "../ledger.ts";
 import type { Sequencing } from "../log/index.ts";
 import type { LeafDraft } from "../log/leaf.ts";
+import { ObjectionMarks } from "../objections.ts";
 import { chunks, GroupSpending, type SpendableConsent } from "../spend-group.ts";
 import type {
   AnsweredItem,
@@ -47,6 +48,7 @@ interface GroupState {
   readonly spending: GroupSpending;
   /** Releases about a person, by subject index: only for products that count institutions. */
   readonly others: Map<string, OtherRelease[]>;
+  readonly marks: ObjectionMarks;
 }
 
 /** The state that one group is decided on, inside its transaction. */
@@ -81,8 +83,10 @@ export class GroupDecisions {
     const consentIds = questions.map(({ consentId }) => consentId);
     const spending = await GroupSpending.read(consentTables(tx), consentIds, at.timeMs);
     const counting = questions.filter(({ product }) => countsInstitutions(parts, product));
+    const subjects = consentIds.flatMap((id) => spending.subjectIndex(id) ?? []);
     return new GroupDecisions([release, tx, at, parts], {
       spending,
+      marks: await ObjectionMarks.read(tx, subjects),
       clients: await readClients(
         tx,
         questions.map(({ clientId }) => clientId),
@@ -126,7 +130,7 @@ export class GroupDecisions {
     if (!resultAllows(consent.terms.result, product.kind)) {
       throw new WjfError("product-not-consented");
     }
-    const answer = this.#answer(item, product, this.#facts(consent, product));
+    const answer = this.#answer(item, product, consent);
     this.#state.spending.spend({
       consentId: question.consentId,
       releaseId: question.queryId,
@@ -153,20 +157,22 @@ export class GroupDecisions {
   }
 
   /** @throws WjfError the rule's refusal, or `coverage-incomplete`. */
-  #answer(item: AnsweredItem, product: Product, facts: AuthorityFacts): StoredAnswer {
+  #answer(item: AnsweredItem, product: Product, consent: SpendableConsent): StoredAnswer {
     const { answered, sums } = item;
     const { of } = this.#release;
     // When no province would evaluate it, what they said is the answer.
     if (answered === 0) throw new WjfError(item.nodeRefusal ?? "coverage-incomplete");
-    const decision = decideAnswer(product, sums, answered, facts);
+    const decision = decideAnswer(product, sums, answered, this.#facts(consent, product));
     if (decision.kind === "refuse") throw new WjfError(decision.code);
     if (!decision.conclusive && answered < of) throw new WjfError("coverage-incomplete");
+    const objection = this.#state.marks.of(consent.subjectIndex, product.ref);
     return {
       query_id: item.question.queryId,
       product: product.ref,
       answer: decision.answer,
       coverage: { answered, of },
       model: productModel(product),
+      ...(objection && { objection }),
     };
   }
 

@@ -8,6 +8,7 @@ import { importPublic, PublicP256Jwk, sealJson } from "../../crypto/index.ts";
 import type { ReleaseOutcome } from "../../proto/index.ts";
 import type { AtRest } from "../at-rest.ts";
 import { type Client, encryptionKey } from "../clients.ts";
+import type { ObjectionMark } from "../objections.ts";
 import type { ReleaseTable } from "./schema.ts";
 
 /** What is asked, by whom, under which consent: verified before it comes to the release. */
@@ -29,6 +30,8 @@ export interface StoredAnswer {
   readonly answer: Answer;
   readonly coverage: { readonly answered: number; readonly of: number };
   readonly model: { readonly id: string; readonly version: string } | null;
+  /** The person disputes what this kind of answer says about them: see consent/objections.ts. */
+  readonly objection?: ObjectionMark;
 }
 
 const SEAL_LABEL = "release.answer";
@@ -51,6 +54,12 @@ export function openAnswer(
     throw new WjfError("query-conflict", "its answer is destroyed");
   }
   return atRest.open(SEAL_LABEL, row.answer_sealed).toString("utf8");
+}
+
+/** For the person it is about; undefined once it is destroyed. */
+export function readAnswer(sealed: Uint8Array, atRest: AtRest): StoredAnswer | undefined {
+  if (sealed.length === 0) return undefined;
+  return JSON.parse(atRest.open(SEAL_LABEL, sealed).toString("utf8")) as StoredAnswer;
 }
 
 /** A retry sends the same claims: claims that were sealed anew are another question. */
