@@ -54,6 +54,8 @@ export async function startFederation(options: FederationOptions = {}): Promise<
     WJF_GATEWAY_PORT: String(gateway),
     WJF_AUTHORITY_PORT: String(http),
     WJF_AUTHORITY_GRPC_PORT: String(grpc),
+    // A busy machine is not a missing province.
+    WJF_FAN_OUT_TIMEOUT_MS: "30000",
     ...options.environment,
   };
   const settings = readSettings(environment);
