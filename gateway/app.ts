@@ -3,7 +3,12 @@
 import { randomUUID } from "node:crypto";
 import swagger from "@fastify/swagger";
 import reference from "@scalar/fastify-api-reference";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -41,7 +46,7 @@ export interface GatewayParts {
 export async function createGateway(parts: GatewayParts): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: parts.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     genReqId: () => randomUUID(),
     requestTimeout: 30_000,
