@@ -2,10 +2,9 @@
 import type { Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ConsentService } from "./consent-service.ts";
-import type { AuthoritySchema } from "./ledger.ts";
-import type { AuditLog } from "./log/index.ts";
 import { serveLog } from "./log/serve.ts";
 import { createConsentHttp } from "./oidc/http.ts";
+import type { PortalParts } from "./portal/portal-routes.ts";
 
 export interface RunningHttp extends AsyncDisposable {
   readonly url: string;
@@ -14,14 +13,18 @@ export interface RunningHttp extends AsyncDisposable {
 /** @throws WjfError `port-in-use`. */
 export async function serveAuthorityHttp(
   service: ConsentService,
-  log: AuditLog<AuthoritySchema>,
+  portal: PortalParts,
   settings: Settings,
 ): Promise<RunningHttp> {
-  const app = await createConsentHttp(service);
+  const app = await createConsentHttp(service, { portal });
   app.get("/healthz", () => ({ status: "ok" }));
   app.get<{ Params: { "*": string } }>("/log/*", async (request, reply) => {
     const encoding = request.headers["accept-encoding"]?.toString();
-    const { status, headers, body } = await serveLog(log, request.params["*"], encoding);
+    const { status, headers, body } = await serveLog(
+      portal.ledger.log,
+      request.params["*"],
+      encoding,
+    );
     return await reply.status(status).headers(headers).send(body);
   });
   try {

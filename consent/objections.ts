@@ -12,8 +12,8 @@ import { chunks } from "./spend-group.ts";
 
 const DAY_MS = 86_400_000;
 export const OBJECTION_DAYS = 20;
-/** Characters; also bounded by the form's own limit. */
-export const STATEMENT_MAX = 1000;
+/** Characters: in Chinese, encoded, what a form may hold (consent/approval/page-request.ts). */
+export const STATEMENT_MAX = 800;
 
 /** What the operator can find, the state that it leads to, and the log's word for it. */
 export const REMEDIES = {

@@ -132,7 +132,9 @@ export async function startAuthority(
     );
   }, HOUSEKEEPING_MS);
   resources.defer(() => clearInterval(housekeeping));
-  const http = resources.use(await serveAuthorityHttp(service, ledger.log, settings));
+  const http = resources.use(
+    await serveAuthorityHttp(service, { db, ledger, catalogue }, settings),
+  );
   const address = `${settings.bind}:${settings.authorityGrpcPort}`;
   const identity = readTlsIdentity(join(folder, "secrets"));
   const grpc = resources.use(

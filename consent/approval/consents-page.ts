@@ -1,6 +1,7 @@
 // A person's own consents: sign in with a code, see what was agreed to and how often it was used, pause, resume or
 // withdraw. Drawn from the stored notices; knows nothing of requests, sessions or the database.
 import type { Consent } from "../consent-record.ts";
+import { personNav } from "../portal/person-nav.ts";
 import { html, type Html } from "./html.ts";
 import { renderPage } from "./layout.ts";
 import type { NoticeBody } from "./notice.ts";
@@ -91,7 +92,7 @@ export function consentListPage(
       : html`<ul>
           ${items}
         </ul>`;
-  const body = html`${alertBox(frame, words)} ${list}
+  const body = html`${personNav(lang, path)} ${alertBox(frame, words)} ${list}
     <form method="post" action="/consents/session/end?lang=${lang}">
       <input type="hidden" name="form_token" value="${formToken}" />
       <button class="plain">${words.signOut}</button>
@@ -105,7 +106,7 @@ export function consentPage(
   const { lang, path, shown, formToken } = frame;
   const { consent, notice } = shown;
   const words = wording(lang);
-  const body = html`${alertBox(frame, words)}
+  const body = html`${personNav(lang, path)} ${alertBox(frame, words)}
     <p>
       ${words.state}: <strong>${words.states[consent.state]}</strong> ·
       ${words.used(consent.uses, consent.maxUses)} · ${words.until}:

@@ -127,17 +127,25 @@ function frame(request: FastifyRequest) {
 /** Only ever one of our own paths. */
 function nextOf(request: FastifyRequest): string {
   const next = formOf(request).get("next") ?? pathOf(request);
-  return /^\/consents\/[A-Za-z0-9_-]{1,64}$/.test(next) && !next.startsWith("/consents/session")
-    ? next
-    : "/consents";
+  const consent = /^\/consents\/[A-Za-z0-9_-]{1,64}$/.test(next);
+  const portal = /^\/portal(\/[a-z]{1,16}(\/[0-9a-f-]{36})?)?$/.test(next);
+  return portal || (consent && !next.startsWith("/consents/session")) ? next : "/consents";
 }
 
-function sendSignIn(request: FastifyRequest, reply: FastifyReply, error?: PageError): FastifyReply {
-  const page = { ...frame(request), next: nextOf(request), ...(error && { error }) };
-  return sendPage(reply, signInPage({ ...page, path: "/consents" }), error ? 422 : 200);
+/** Whoever signs in comes back to the page that was asked for. */
+export function sendSignIn(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error?: PageError,
+): FastifyReply {
+  const next = nextOf(request);
+  const page = { ...frame(request), next, ...(error && { error }) };
+  const path = next.startsWith("/portal") ? next : "/consents";
+  return sendPage(reply, signInPage({ ...page, path }), error ? 422 : 200);
 }
 
-function requireFormToken(request: FastifyRequest, sessions: PersonSessions): void {
+/** @throws WjfError `request-malformed` for a form that is not from this session. */
+export function requireFormToken(request: FastifyRequest, sessions: PersonSessions): void {
   const value = request.cookies[SESSION_COOKIE] ?? "";
   if (!sessions.formTokenMatches(value, formOf(request).get("form_token") ?? "")) {
     throw new WjfError("request-malformed", "form_token");

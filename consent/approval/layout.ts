@@ -30,7 +30,14 @@ button.plain{border-width:1px;min-height:2.25rem;padding:.25rem 1rem;font-weight
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .alert{border:2px solid var(--bad);border-radius:.5rem;padding:.75rem 1rem}.alert strong{color:var(--bad)}
 .note{border-inline-start:4px solid var(--accent);padding-inline-start:1rem}
-li{margin:.4rem 0}`;
+li{margin:.4rem 0}
+nav.pages{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-bottom:1rem}nav.pages a{margin:0;padding:.4rem 0}
+nav.pages a[aria-current]{color:inherit;font-weight:600;text-decoration:none}
+textarea{font:inherit;padding:.5rem .75rem;width:100%;border:1px solid var(--line);border-radius:.375rem;background:var(--paper);color:var(--ink)}
+table{border-collapse:collapse}th,td{padding:.2rem 1.5rem .2rem 0;text-align:start;border-bottom:1px solid var(--line)}tbody th{font-weight:400}
+.score strong{font-size:3rem;line-height:1}
+.radar{display:block;width:100%;max-width:30rem;height:auto}.radar text{font-size:13px;fill:var(--ink)}
+.radar .ring{fill:none;stroke:var(--line);stroke-opacity:.45}.radar .shape{fill:var(--accent);fill-opacity:.3;stroke:var(--accent);stroke-width:2}`;
 
 export const STYLE_PATH = "/assets/consent.css";
 

@@ -10,11 +10,14 @@ import { consentRoutes } from "../approval/consents-routes.ts";
 import { STYLE, STYLE_PATH } from "../approval/layout.ts";
 import { acceptForms, requireSameOrigin } from "../approval/page-request.ts";
 import type { ConsentService } from "../consent-service.ts";
+import { type PortalParts, portalRoutes } from "../portal/portal-routes.ts";
 import { OIDC_ROUTES } from "./provider.ts";
 
 export interface ConsentHttpOptions {
   /** TLS by this process itself; otherwise a terminator stands in front (`trustProxy`). */
   readonly https?: ServerOptions;
+  /** The person's portal, where releases and the ledger are at hand. */
+  readonly portal?: PortalParts;
 }
 
 export async function createConsentHttp(
@@ -34,7 +37,7 @@ export async function createConsentHttp(
   );
   await app.register(async (scope) => openIdRoutes(scope, service));
   await app.register(async (scope) => statusRoutes(scope, service));
-  await app.register(async (scope) => pages(scope, service));
+  await app.register(async (scope) => pages(scope, service, http.portal));
   return app;
 }
 
@@ -78,7 +81,11 @@ async function statusRoutes(scope: FastifyInstance, service: ConsentService): Pr
   });
 }
 
-async function pages(scope: FastifyInstance, service: ConsentService): Promise<void> {
+async function pages(
+  scope: FastifyInstance,
+  service: ConsentService,
+  portal: PortalParts | undefined,
+): Promise<void> {
   const { options, approvals, sessions, lifecycle } = service;
   await scope.register(cookie);
   acceptForms(scope);
@@ -94,6 +101,7 @@ async function pages(scope: FastifyInstance, service: ConsentService): Promise<v
   );
   approvalRoutes(scope, { approvals, db: options.db });
   consentRoutes(scope, { options, sessions, lifecycle });
+  if (portal !== undefined) portalRoutes(scope, service, portal);
 }
 
 /** RFC 9457. Nothing of an unexpected error is told; it is logged without its message. */
