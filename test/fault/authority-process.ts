@@ -12,6 +12,11 @@ export class AuthorityProcess implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #ready: Promise<void> = Promise.resolve();
 
+  /** Where it serves HTTP. */
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.#environment["WJF_AUTHORITY_PORT"]}`;
+  }
+
   constructor(environment: NodeJS.ProcessEnv, logPath: string) {
     this.#environment = environment;
     this.#logPath = logPath;

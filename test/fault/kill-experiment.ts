@@ -35,7 +35,8 @@ const KILLED_EARLY = 0.1;
 const ANSWERS_WITHIN_MS = 15_000;
 
 export async function killAuthority(options: KillOptions): Promise<KillResult> {
-  await using federation = await startKillableFederation(options.databaseUrl);
+  const { databaseUrl } = options;
+  await using federation = await startKillableFederation(databaseUrl ? { databaseUrl } : {});
   const stream = new Keystream(sandboxKey(options.seed), 200, 0);
   const load = new ConsentedLoad(federation.bank, () => stream.unit());
   load.start(WORKERS);
@@ -91,7 +92,8 @@ async function expectLeaves(
   }
 }
 
-async function expectNothingWrong(
+/** Returns the size of the log. */
+export async function expectNothingWrong(
   federation: KillableFederation,
   load: ConsentedLoad,
 ): Promise<number> {

@@ -28,55 +28,69 @@ import { AuthorityProcess } from "./authority-process.ts";
 
 export interface KillableFederation extends AsyncDisposable {
   readonly settings: Settings;
+  /** Replicas, if there is more than one. */
+  readonly authorities: readonly AuthorityProcess[];
+  /** The first replica. */
   readonly authority: AuthorityProcess;
+  /** Asks the gateways in turn: gateway i is connected to authority i. */
   readonly bank: Bank;
   /** The second writer's view of the authority's state. */
   readonly db: AuthorityDb;
   readonly ledger: ConsentLedger;
 }
 
-const PEOPLE = 4;
+export interface KillableOptions {
+  /** PostgreSQL; without it the authority's own SQLite file. */
+  readonly databaseUrl?: string;
+  readonly replicas?: number;
+}
 
-/** @param databaseUrl PostgreSQL, or the authority's own SQLite file. */
-export async function startKillableFederation(databaseUrl?: string): Promise<KillableFederation> {
+const PEOPLE = 4;
+const NODES = PROVINCES.slice(0, 2);
+
+interface Replica {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly settings: Settings;
+}
+
+export async function startKillableFederation(
+  options: KillableOptions = {},
+): Promise<KillableFederation> {
   await using resources = new AsyncDisposableStack();
   const home = mkdtempSync(join(tmpdir(), "wjf-kill-"));
   resources.defer(() => rmSync(home, { recursive: true, force: true }));
-  const provinces = PROVINCES.slice(0, 2);
-  const [gatewayPort, http, grpc, ...nodePorts] = await freePorts(3 + provinces.length);
-  const environment = {
-    WJF_HOME: home,
-    WJF_GATEWAY_PORT: String(gatewayPort),
-    WJF_AUTHORITY_PORT: String(http),
-    WJF_AUTHORITY_GRPC_PORT: String(grpc),
-    NODE_COMPILE_CACHE: join(home, "cache"),
-    ...(databaseUrl && { WJF_DATABASE_URL: databaseUrl }),
-  };
-  const settings = readSettings(environment);
-  const portOf = new Map(provinces.map(({ code }, i) => [code, nodePorts[i] as number]));
-  await performCeremony({
-    settings,
-    provinces,
-    endpoint: ({ code }) => `127.0.0.1:${portOf.get(code)}`,
-    nowMs: Date.now(),
-  });
-  await loadSandbox(settings, [...portOf.keys()]);
+  const replicas = await describeReplicas(home, options);
+  const { settings } = replicas[0] as Replica;
+  const nodePorts = await freePorts(NODES.length);
+  const portOf = new Map(NODES.map(({ code }, i) => [code, nodePorts[i] as number]));
+  const endpoint = ({ code }: (typeof NODES)[number]) => `127.0.0.1:${portOf.get(code)}`;
+  await performCeremony({ settings, provinces: NODES, endpoint, nowMs: Date.now() });
+  await loadSandbox(settings);
   const secrets = readAuthoritySecrets(join(partyFolder(home, "authority"), "secrets"));
   const { db, ledger } = resources.use(await openLedger(settings, secrets));
-  const authority = resources.use(new AuthorityProcess(environment, join(home, "authority.log")));
-  authority.spawn();
-  for (const [code, port] of portOf) {
-    const node = { ...settings, nodeBasePort: port - Number(code) };
+  const authorities = replicas.map(({ environment }, i) =>
+    resources.use(new AuthorityProcess(environment, join(home, `authority-${i}.log`))),
+  );
+  for (const authority of authorities) authority.spawn();
+  for (const [i, { code }] of NODES.entries()) {
+    // Each node follows one of the replicas.
+    const near = (replicas[i % replicas.length] as Replica).settings;
+    const node = { ...near, nodeBasePort: (portOf.get(code) as number) - Number(code) };
     resources.use(await startProvinceNode(code, partyFolder(home, code), node, silentLogger));
   }
-  const gateway = resources.use(await startGateway(settings, silentLogger));
+  const gateways: string[] = [];
+  for (const replica of replicas) {
+    gateways.push(resources.use(await startGateway(replica.settings, silentLogger)).url);
+  }
   const service = frontDesk(settings, secrets, db, ledger);
   // What a bank in tests uses of a federation.
-  const bank = await Bank.register({ settings, gateway, authority: { service } } as Federation);
+  const known = { settings, gateway: inTurn(gateways), authority: { service } };
+  const bank = await Bank.register(known as Federation);
   const owned = resources.move();
   return {
     settings,
-    authority,
+    authorities,
+    authority: authorities[0] as AuthorityProcess,
     bank,
     db,
     ledger,
@@ -84,18 +98,47 @@ export async function startKillableFederation(databaseUrl?: string): Promise<Kil
   };
 }
 
-async function loadSandbox(settings: Settings, codes: readonly string[]): Promise<void> {
-  const raw = join(settings.home, "sandbox");
-  const peoplePerProvince = PEOPLE;
-  await generateSandbox({
-    seed: 7,
-    peoplePerProvince,
-    outDir: raw,
-    asof: ASOF,
-    provinces: codes as never,
+/** They share folder and database, and the addresses that the world knows; each listens on its own ports. */
+async function describeReplicas(
+  home: string,
+  { databaseUrl, replicas = 1 }: KillableOptions,
+): Promise<Replica[]> {
+  const ports = await freePorts(3 * replicas);
+  const addresses = {
+    WJF_GATEWAY_URL: `http://127.0.0.1:${ports[0]}`,
+    WJF_AUTHORITY_URL: `http://127.0.0.1:${ports[1]}`,
+  };
+  return Array.from({ length: replicas }, (_, i) => {
+    const [gateway, http, grpc] = ports.slice(3 * i, 3 * i + 3);
+    const environment = {
+      WJF_HOME: home,
+      ...addresses,
+      WJF_GATEWAY_PORT: String(gateway),
+      WJF_AUTHORITY_PORT: String(http),
+      WJF_AUTHORITY_GRPC_PORT: String(grpc),
+      NODE_COMPILE_CACHE: join(home, "cache"),
+      ...(databaseUrl && { WJF_DATABASE_URL: databaseUrl }),
+    };
+    return { environment, settings: readSettings(environment) };
   });
-  for (const code of codes) {
-    const folder = partyFolder(settings.home, code as never);
+}
+
+function inTurn(urls: readonly string[]): { readonly url: string } {
+  let turn = 0;
+  return {
+    get url() {
+      return urls[turn++ % urls.length] as string;
+    },
+  };
+}
+
+async function loadSandbox(settings: Settings): Promise<void> {
+  const raw = join(settings.home, "sandbox");
+  const provinces = NODES.map(({ code }) => code);
+  const sandbox = { seed: 7, peoplePerProvince: PEOPLE, asof: ASOF, provinces };
+  await generateSandbox({ ...sandbox, outDir: raw });
+  for (const code of provinces) {
+    const folder = partyFolder(settings.home, code);
     await loadProvince({
       rawDir: join(raw, code),
       storePath: join(folder, "store.db"),
