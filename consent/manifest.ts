@@ -27,6 +27,8 @@ export const BatchManifest = z.strictObject({
     .array(z.strictObject({ product: ProductRef, items: z.int().min(1) }))
     .min(1)
     .max(MAX_MANIFEST_ITEMS),
+  /** Slots that they take (slot-layout.ts): a node with other widths would put them elsewhere. */
+  slots: z.int().min(2),
   /** SHA-256 of the sealed subject tags, of the authority's own item list, and over the rows' claims. */
   subjects_sha256: Sha256Hex,
   items_sha256: Sha256Hex,

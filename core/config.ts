@@ -28,8 +28,12 @@ export const Settings = z.object({
     .string()
     .regex(/^[A-Za-z0-9.-]+:\d+$/, "host:port")
     .optional(),
-  /** Authority and gateway state: `sqlite:<path>` or `postgres://…`. Default: a file in WJF_HOME. */
+  /** The authority's state: `sqlite:<path>` or `postgres://…`. Default: a file in WJF_HOME. */
   WJF_DATABASE_URL: z.string().optional(),
+  /** The gateway's own state, which its replicas share; never the authority's database. Default: a file in WJF_HOME. */
+  WJF_GATEWAY_DATABASE_URL: z.string().optional(),
+  /** Days that a finished batch's results are kept for. */
+  WJF_BATCH_RETENTION_DAYS: z.coerce.number().int().min(1).max(90).default(7),
   /** Probability that a release's merge is audited. */
   WJF_MERGE_AUDIT_PROBABILITY: z.coerce.number().min(0).max(1).default(1),
   /** A fan-out's time limit. */
@@ -63,6 +67,8 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
     authorityUrl: raw.WJF_AUTHORITY_URL ?? `http://127.0.0.1:${raw.WJF_AUTHORITY_PORT}`,
     authorityEndpoint: raw.WJF_AUTHORITY_ENDPOINT ?? `127.0.0.1:${raw.WJF_AUTHORITY_GRPC_PORT}`,
     databaseUrl: raw.WJF_DATABASE_URL,
+    gatewayDatabaseUrl: raw.WJF_GATEWAY_DATABASE_URL,
+    batchRetentionDays: raw.WJF_BATCH_RETENTION_DAYS,
     mergeAuditProbability: raw.WJF_MERGE_AUDIT_PROBABILITY,
     fanOutTimeoutMs: raw.WJF_FAN_OUT_TIMEOUT_MS,
     replyQuantumMs: raw.WJF_REPLY_QUANTUM_MS,

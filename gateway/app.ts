@@ -22,6 +22,7 @@ import { WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
+import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
 import { pendingQuery } from "./pending-query.ts";
 import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
@@ -33,9 +34,13 @@ import { queryRouteSchema } from "./schemas.ts";
 /** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
 const MAX_PROOF_AGE_S = 60;
 
+const BODY_TIMEOUT_MS = 30_000;
+const UPLOAD_TIMEOUT_MS = 3_600_000;
+
 export interface GatewayParts {
   readonly view: FederationView;
   readonly coalescer: Coalescer;
+  readonly batches: Batches;
   readonly provinces: ProvincePool;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -49,7 +54,8 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     genReqId: () => randomUUID(),
-    requestTimeout: 30_000,
+    // Of a whole upload; a question's body has its own limit below, and a silent connection the next one.
+    requestTimeout: UPLOAD_TIMEOUT_MS,
     connectionTimeout: 30_000,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
@@ -75,11 +81,16 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(reference, { routePrefix: "/docs" });
   await app.register(infoRoutes, parts);
   await app.register(queryRoutes, parts);
+  await app.register(async (scope) => await parts.batches.register(scope as never));
   return app as unknown as FastifyInstance;
 }
 
 async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<void> {
   const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
+  app.addHook("onRequest", (request, _reply, done) => {
+    limitBodyTime(request);
+    done();
+  });
   app.post("/v1/queries", {
     schema: queryRouteSchema,
     // The body is bytes until its signature has been verified; signed-request.ts parses it then.
@@ -97,6 +108,14 @@ async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<v
       }
     },
   });
+}
+
+/** A question's body comes at once; one that drips in holds a connection for nothing. */
+function limitBodyTime({ raw }: FastifyRequest): void {
+  const late = setTimeout(() => {
+    if (!raw.complete) raw.destroy();
+  }, BODY_TIMEOUT_MS);
+  raw.once("close", () => clearTimeout(late));
 }
 
 async function answerQuery(

@@ -178,10 +178,10 @@ function describe(
 }
 
 /** @throws WjfError `receipt-invalid` unless this province signed this very ciphertext for this very fan-out. */
-function verifyReply(
+export function verifyReply(
   code: ProvinceCode,
   reply: EvaluateReply,
-  { digest }: DigestedDescriptor,
+  { digest }: Pick<DigestedDescriptor, "digest">,
   epoch: EpochView,
 ): void {
   const key = epoch.receiptKeys.get(code) as KeyObject;

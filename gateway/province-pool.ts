@@ -4,6 +4,8 @@ import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { EpochView } from "../consent/verifier.ts";
 import {
+  type EvaluateBatchReply,
+  type EvaluateBatchRequest,
   type EvaluateReply,
   type EvaluateRequest,
   ProvinceNodeClient,
@@ -34,9 +36,27 @@ export class ProvincePool implements Disposable {
     request: EvaluateRequest,
     timeoutMs: number,
   ): Promise<EvaluateReply> {
+    return await this.#call(code, epoch, (client) => client.evaluate(request, timeoutMs));
+  }
+
+  /** As `evaluate`. */
+  async evaluateBatch(
+    code: ProvinceCode,
+    epoch: EpochView,
+    request: EvaluateBatchRequest,
+    timeoutMs: number,
+  ): Promise<EvaluateBatchReply> {
+    return await this.#call(code, epoch, (client) => client.evaluateBatch(request, timeoutMs));
+  }
+
+  async #call<Reply>(
+    code: ProvinceCode,
+    epoch: EpochView,
+    ask: (client: ProvinceNodeClient) => Promise<Reply>,
+  ): Promise<Reply> {
     const connection = this.#connect(code, epoch);
     try {
-      const reply = await connection.client.evaluate(request, timeoutMs);
+      const reply = await ask(connection.client);
       connection.state = "up";
       return reply;
     } catch (error) {

@@ -10,10 +10,14 @@ import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
 import { createGateway } from "./app.ts";
+import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
+import { openGatewayDatabase } from "./database.ts";
 import { fanOut } from "./fan-out.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
+
+const DAY_MS = 86_400_000;
 
 export interface RunningGateway extends AsyncDisposable {
   readonly url: string;
@@ -43,17 +47,25 @@ export async function startGateway(
   });
   const { fanOutTimeoutMs: timeoutMs, minimumRoster } = settings;
   const parts = { scheme, view, provinces, authority, signingKey, log, timeoutMs, minimumRoster };
+  const catalogue = new LiveCatalogue({
+    folder: packageFolder(folder),
+    authorityKey: trustAnchor,
+    clock: systemClock,
+    onFault: ({ file, error }) => log.warn({ file, err: error }, "a model package is not used"),
+  });
+  const db = await openGatewayDatabase(settings);
+  resources.defer(() => db.destroy());
+  const retentionMs = settings.batchRetentionDays * DAY_MS;
+  const batches = resources.use(
+    new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
+  );
   const app = await createGateway({
     view,
     provinces,
     log,
+    batches,
     coalescer: new Coalescer((group) => fanOut(group, parts)),
-    catalogue: new LiveCatalogue({
-      folder: packageFolder(folder),
-      authorityKey: trustAnchor,
-      clock: systemClock,
-      onFault: ({ file, error }) => log.warn({ file, err: error }, "a model package is not used"),
-    }),
+    catalogue,
     clock: systemClock,
     version: VERSION,
   });

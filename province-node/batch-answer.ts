@@ -7,6 +7,7 @@ import { sha256Hex } from "../core/canonical.ts";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import type { ProductRef, SubjectTag } from "../core/ids.ts";
 import {
+  type BatchDescriptor,
   type BatchManifest,
   claimsDigest,
   CLOCK_SKEW_S,
@@ -50,12 +51,13 @@ export class BatchAnswerer {
     const digested = parseBatchDescriptor(request.descriptor);
     const epoch = this.#guard.requireMember(digested.descriptor);
     this.#guard.requireFresh(digested.digest);
-    const manifest = this.#openManifest(request, digested.descriptor.manifest, epoch);
+    const manifest = this.#openManifest(request, digested.descriptor, epoch);
     const rows = this.#rows(request, manifest);
     const layout = layOut(
       rows.map(({ product }) => product),
       this.#parts.catalogue,
     );
+    if (layout.slotsUsed !== manifest.slots) throw new WjfError("descriptor-invalid", "slots");
     const slots = new Uint32Array(layout.slotsUsed);
     const refusals = await this.#evaluate(rows, slots, layout.offsets, pending);
     const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
@@ -65,13 +67,16 @@ export class BatchAnswerer {
 
   #openManifest(
     { manifest: signed, subjects }: EvaluateBatchRequest,
-    hash: string,
+    descriptor: BatchDescriptor,
     epoch: EpochView,
   ): BatchManifest {
-    if (sha256Hex(signed.statement) !== hash) {
+    if (sha256Hex(signed.statement) !== descriptor.manifest) {
       throw new WjfError("descriptor-invalid", "manifest: another one");
     }
     const manifest = openManifest(signed, epoch.admissionKey);
+    if (manifest.roster_digest !== descriptor.roster_digest) {
+      throw new WjfError("epoch-unknown", "manifest: of another roster");
+    }
     const now = nowSeconds(this.#parts.clock);
     if (manifest.expires_at + CLOCK_SKEW_S <= now) {
       throw new WjfError("receipt-invalid", "manifest: it has expired");

@@ -26,7 +26,7 @@ import {
   runsOf,
   sealSubjects,
 } from "../manifest.ts";
-import { MAX_CIPHERTEXTS, SlotPacker } from "../slot-layout.ts";
+import { layOut, MAX_CIPHERTEXTS, SlotPacker } from "../slot-layout.ts";
 import { type CheckedRow, checkRow, type RefusedRow, type RowRules } from "./row-check.ts";
 import { settleRows, type SettleRowsParts } from "./settle-rows.ts";
 import { tellRows } from "./told-rows.ts";
@@ -120,7 +120,8 @@ export class BatchAdmitter {
     { batchId, sealed }: { readonly batchId: string; readonly sealed: boolean },
     epoch: Epoch,
   ): Pick<AdmitBatchReply, "manifest" | "subjects" | "items"> {
-    const { clock, random, admissionKey, subjectMasterKey } = this.#parts;
+    const { catalogue, clock, random, admissionKey, subjectMasterKey } = this.#parts;
+    const products = open.map(({ question }) => question.product);
     const manifestId = randomUUID();
     const tags = open.map(({ consent }) => openSubject(subjectMasterKey, consent.sub, consent.jti));
     const subjects = sealSubjects(subjectMasterKey, manifestId, tags, random);
@@ -131,7 +132,8 @@ export class BatchAdmitter {
       epoch: epoch.number,
       roster_digest: epoch.rosterDigest.toString("hex"),
       expires_at: Math.floor(clock.nowMs() / 1000) + MANIFEST_LIFETIME_S,
-      products: runsOf(open.map(({ question }) => question.product)),
+      products: runsOf(products),
+      slots: layOut(products, catalogue).slotsUsed,
       subjects_sha256: sha256Hex(subjects),
       items_sha256: sha256Hex(items),
       claims_sha256: claimsDigest(open.map(({ question }) => question.claimsHash)),

@@ -9,6 +9,7 @@ import { parseJsonWith } from "../../core/parse.ts";
 import type { BatchCommit, BatchOutcomes } from "../../proto/index.ts";
 import type { EpochKeeper } from "../epochs.ts";
 import {
+  type BatchDescriptor,
   type BatchManifest,
   ManifestItems,
   openManifest,
@@ -53,7 +54,7 @@ export class BatchReleaser {
     const { epochs, opener } = this.#parts;
     const { descriptor, digest } = parseBatchDescriptor(commit.descriptor);
     const epoch = epochOf(descriptor, epochs);
-    const admitted = this.#open(commit, descriptor.manifest);
+    const admitted = this.#open(commit, descriptor);
     const merge = checkMerge(commit, { digest, provinces: descriptor.provinces, epoch });
     const { sums, leaves } = await opener.open(merge, reveal);
     const items = this.#items(admitted, sums, merge.receipts.length, refusalsByItem(merge));
@@ -68,11 +69,14 @@ export class BatchReleaser {
   }
 
   /** @throws WjfError `receipt-invalid` unless this authority signed the manifest, and the list is its. */
-  #open({ manifest: signed, items }: BatchCommit, manifestHash: string): Admitted {
-    if (sha256Hex(signed.statement) !== manifestHash) {
+  #open({ manifest: signed, items }: BatchCommit, descriptor: BatchDescriptor): Admitted {
+    if (sha256Hex(signed.statement) !== descriptor.manifest) {
       throw new WjfError("descriptor-invalid", "manifest: another one");
     }
     const manifest = openManifest(signed, this.#manifestKey);
+    if (manifest.roster_digest !== descriptor.roster_digest) {
+      throw new WjfError("epoch-unknown", "manifest: of another roster");
+    }
     if (sha256Hex(items) !== manifest.items_sha256) {
       throw new WjfError("receipt-invalid", "items: not the manifest's");
     }
