@@ -72,7 +72,7 @@ export class Bank {
     const jwk = await exportJWK(publicKey);
     const jkt = await calculateJwkThumbprint(jwk);
     const clientId = options.clientId ?? `bank-${randomUUID().slice(0, 8)}`;
-    const bank = new Bank(federation, clientId, privateKey, jwk as Record<string, unknown>, jkt);
+    const bank = new Bank(federation, clientId, privateKey, jwk, jkt);
     const { kty, crv, x, y } = publicP256(bank.encryptionKey);
     const keys = [
       { kty: "EC", crv: "P-256", x: jwk.x, y: jwk.y, kid: jkt, use: "sig" },

@@ -65,7 +65,13 @@ export function canariesIn(haystack: string | Uint8Array): string[] {
 }
 
 function escaped(text: string): string {
-  return [...text].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+  const units = Buffer.from(text, "utf16le");
+  return Array.from({ length: text.length }, (_, i) => {
+    return `\\u${units
+      .readUInt16LE(2 * i)
+      .toString(16)
+      .padStart(4, "0")}`;
+  }).join("");
 }
 
 /** The part of the encoding that does not depend on what stands before and after. */
