@@ -168,7 +168,7 @@ export class FanOutAnswerer {
     const person = store.lookup(subject);
     // Claims are opened only for people held here; for others the time that it takes is counted all the same.
     const claims = person && (await opener.open(sealed));
-    if (person === undefined && sealed !== undefined) pending.owe(opener.costMs);
+    if (person === undefined && sealed !== undefined) pending.owe(opener.sparedMs());
     const slots = evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
     models.observe(product, person, catalogue);
     if (mode === "shadow") throw new WjfError("model-in-shadow");

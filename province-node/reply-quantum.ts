@@ -2,6 +2,7 @@
 // was held (DESIGN §3). What is done only for people who are held is counted for the others too, as time. Decides about
 // nothing but time; docs/decisions/014-reply-time.md says what it hides, and what it does not.
 import { setTimeout as delay } from "node:timers/promises";
+import type { Random } from "../core/random.ts";
 
 export interface PendingReply {
   /** Counts work that was spared because nobody is held, as if it had been done. */
@@ -42,16 +43,21 @@ async function sleepUntil(dueMs: number): Promise<void> {
   if (wholeMs > 0) await delay(wholeMs);
 }
 
-const REMEMBERED = 32;
+const REMEMBERED = 64;
 
-/** How long a piece of work takes here and now: the median of its latest runs that nothing else of its kind ran beside. */
-export class TypicalCost {
+/** How long a piece of work takes here and now: its latest runs that nothing else of its kind ran beside. */
+export class ObservedCost {
+  readonly #random: Random;
   readonly #ms: number[] = [];
   #running = 0;
 
-  get ms(): number {
-    const sorted = this.#ms.toSorted((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** One of the latest runs, drawn: what is spared then spreads as what is done does. */
+  drawMs(): number {
+    return this.#ms[Math.floor(this.#random.unit() * this.#ms.length)] ?? 0;
   }
 
   async measure<T>(work: () => Promise<T>): Promise<T> {

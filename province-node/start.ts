@@ -70,7 +70,7 @@ export async function startProvinceNode(
     store,
     catalogue,
     models: resources.use(new ModelGate(folder, systemClock)),
-    claims: await ClaimsOpener.create(secrets.groupKey),
+    claims: await ClaimsOpener.create(secrets.groupKey, systemRandom),
     clock: systemClock,
     random: systemRandom,
     verifySample: settings.verifySample,

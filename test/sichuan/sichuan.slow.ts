@@ -13,7 +13,7 @@ import type { ProvinceCode } from "../../core/ids.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
 import { loadProvince, startProvinceNode } from "../../province-node/index.ts";
-import { Bank } from "../federation/bank.ts";
+import { Bank, type GivenConsent, type Reply } from "../federation/bank.ts";
 import { ASOF, type Federation, startFederation } from "../federation/federation.ts";
 import { ModelOwner } from "../models/federation-models.ts";
 import {
@@ -105,7 +105,7 @@ test("6,106 real numbers answered through the federation as in the clear", async
     // Shared between the workers: each takes the next number.
     for (const { msisdn } of queue) {
       const consent = await bank.consent({ subject: msisdn, products: [product] });
-      const reply = await bank.ask(consent, product);
+      const reply = await askAgainIfCut(bank, consent);
       expect(reply).toMatchObject({ status: 200, coverage: { answered: 31, of: 31 } });
       scores.set(msisdn, reply.answer.value as number);
     }
@@ -133,6 +133,16 @@ test("6,106 real numbers answered through the federation as in the clear", async
   expect(federated.toFixed(4)).toBe(plain.toFixed(4));
   expect(plain).toBeGreaterThan(0.9);
 });
+
+/** A busy machine lets a kept connection time out under a request; an institution asks again then, and so does this. */
+async function askAgainIfCut(bank: Bank, consent: GivenConsent): Promise<Reply> {
+  try {
+    return await bank.ask(consent, product);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return await bank.ask(consent, product);
+  }
+}
 
 function keptBy(id: string, value: number | null): number | null {
   const indicator = catalogue.indicatorById.get(id);
