@@ -42,20 +42,33 @@ export interface Asker {
   proof(body: string): Promise<string>;
 }
 
+export type SignDpop = (claims: Record<string, unknown>) => Promise<string>;
+
+interface Consented {
+  readonly askers: readonly Asker[];
+  readonly sign: SignDpop;
+}
+
+/** Below what may wait for the audit log. */
+const CONSENTS_AT_ONCE = 2000;
+
 export class BenchFederation implements AsyncDisposable {
   readonly settings: Settings;
   readonly askers: readonly Asker[];
   readonly processes: readonly ChildProcess[];
+  /** Signs DPoP claims with the key that every token is bound to. */
+  readonly sign: SignDpop;
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
     settings: Settings,
-    askers: readonly Asker[],
+    { askers, sign }: Consented,
     processes: readonly ChildProcess[],
     resources: AsyncDisposableStack,
   ) {
     this.settings = settings;
     this.askers = askers;
+    this.sign = sign;
     this.processes = processes;
     this.#resources = resources;
   }
@@ -80,7 +93,7 @@ export class BenchFederation implements AsyncDisposable {
       `127.0.0.1:${ports.get(code as never)}`;
     await performCeremony({ settings, provinces, endpoint, nowMs: systemClock.nowMs() });
     const truth = await loadProvinces(settings, provinces, options.peoplePerProvince);
-    const askers = await giveConsents(settings, truth, options.consents);
+    const consented = await giveConsents(settings, truth, options.consents);
     const log = openSync(join(home, "bench.log"), "a", 0o600);
     resources.defer(() => closeSync(log));
     const start = (party: string, extra: NodeJS.ProcessEnv = {}): ChildProcess =>
@@ -97,7 +110,7 @@ export class BenchFederation implements AsyncDisposable {
     });
     await Promise.all(processes.map(ready));
     await waitReady(settings.gatewayUrl);
-    return new BenchFederation(settings, askers, processes, resources.move());
+    return new BenchFederation(settings, consented, processes, resources.move());
   }
 
   /** Resident memory of each process, in MiB, by its name on the command line. */
@@ -108,10 +121,23 @@ export class BenchFederation implements AsyncDisposable {
     });
   }
 
+  /** Processor time that each process has used so far, in seconds. */
+  cpuSeconds(): number[] {
+    return this.processes.map(({ pid }) => {
+      // proc_pid_stat(5): utime and stime are the 12th and 13th fields after the command's closing bracket.
+      const [, fields = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ");
+      const [utime, stime] = fields.split(" ").slice(11, 13);
+      return (Number(utime) + Number(stime)) / CLOCK_TICKS_PER_S;
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
 }
+
+/** sysconf(_SC_CLK_TCK) on every Linux that Node runs on. */
+const CLOCK_TICKS_PER_S = 100;
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -186,7 +212,7 @@ async function giveConsents(
   settings: Settings,
   truth: readonly TruthPerson[],
   count: number,
-): Promise<Asker[]> {
+): Promise<Consented> {
   const secrets = readAuthoritySecrets(join(partyFolder(settings.home, "authority"), "secrets"));
   const { privateKey, publicKey } = await generateKeyPair("ES256");
   const jwk = await exportJWK(publicKey);
@@ -201,9 +227,13 @@ async function giveConsents(
     purposes: ["dpv:CreditChecking"],
   });
   const people = Array.from({ length: count }, (_, i) => truth[i % truth.length] as TruthPerson);
-  return await Promise.all(
-    people.map((person) => giveConsent(person, key, operator, secrets, settings)),
-  );
+  const askers: Asker[] = [];
+  for (let at = 0; at < people.length; at += CONSENTS_AT_ONCE) {
+    const some = people.slice(at, at + CONSENTS_AT_ONCE);
+    const given = some.map((person) => giveConsent(person, key, operator, secrets, settings));
+    askers.push(...(await Promise.all(given)));
+  }
+  return { askers, sign: (claims) => signDpop(claims, key) };
 }
 
 async function giveConsent(
@@ -277,12 +307,12 @@ async function giveConsent(
 }
 
 async function signProof(token: string, body: string, url: string, key: BoundKey): Promise<string> {
-  return await new SignJWT({
-    htm: "POST",
-    htu: url,
-    ath: sha256Base64url(token),
-    "camara:bh": sha256Base64url(body),
-  })
+  const hashes = { ath: sha256Base64url(token), "camara:bh": sha256Base64url(body) };
+  return await signDpop({ htm: "POST", htu: url, ...hashes }, key);
+}
+
+async function signDpop(claims: Record<string, unknown>, key: BoundKey): Promise<string> {
+  return await new SignJWT(claims)
     .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: key.jwk })
     .setJti(randomUUID())
     .setIssuedAt(Math.floor(systemClock.nowMs() / 1000))

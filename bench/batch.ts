@@ -1,0 +1,170 @@
+// People per second through a batch: NDJSON in, manifest, 31 provinces, release, results with receipts out; credit scores,
+// each row with a token and a consent of its own. Then the same people asked one by one, and the answers compared.
+import {
+  BATCHES_PATH,
+  BLOCK_ROWS,
+  blockHash,
+  BlockTree,
+  QUERIES_PATH,
+} from "../consent/verifier.ts";
+import { type Asker, BenchFederation } from "./bench-federation.ts";
+import type { BenchResult } from "./main.ts";
+import { median } from "./statistics.ts";
+
+export interface BatchBenchOptions {
+  readonly quick?: boolean;
+  readonly provinces?: number;
+  /** Rows of each measured batch. */
+  readonly rows?: number;
+  readonly rounds?: number;
+  /** Rows whose answers are compared with single questions. */
+  readonly singles?: number;
+}
+
+interface Round {
+  readonly people_per_s: number;
+  readonly upload_s: number;
+  readonly seconds: number;
+  /** Processor time per person, microseconds: of the authority, all nodes together, the gateway. */
+  readonly cpu_us: { readonly authority: number; readonly nodes: number; readonly gateway: number };
+}
+
+const PRODUCT = "credit-score@1";
+/** Single questions under way at once. */
+const ASKED_AT_ONCE = 128;
+
+export async function run(options: BatchBenchOptions = {}): Promise<BenchResult> {
+  const quick = options.quick ?? false;
+  const provinces = options.provinces ?? (quick ? 3 : 31);
+  const rows = options.rows ?? (quick ? 372 : 11_160);
+  const rounds = options.rounds ?? (quick ? 1 : 3);
+  const singles = Math.min(rows, options.singles ?? (quick ? 100 : 10_000));
+  await using federation = await BenchFederation.start({
+    provinces,
+    peoplePerProvince: 20,
+    consents: rows,
+    twin: false,
+  });
+  const lines = federation.askers.map(({ token }) => JSON.stringify({ product: PRODUCT, token }));
+  // One batch goes unmeasured: code is compiled, connections are made.
+  await runBatch(federation, lines.slice(0, Math.min(rows, 2232)));
+  const runs: Round[] = [];
+  let answers: readonly unknown[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const { results, ...measured } = await runBatch(federation, lines);
+    runs.push(measured);
+    answers = results;
+  }
+  const same = await compareWithSingles(federation, answers.slice(0, singles));
+  const memory = federation.memoryMib();
+  return {
+    metrics: {
+      people_per_s: median(runs.map((each) => each.people_per_s)),
+      cpu_us_per_person: median(runs.map(({ cpu_us: us }) => us.authority + us.nodes + us.gateway)),
+      cpu_us_authority: median(runs.map(({ cpu_us: us }) => us.authority)),
+      cpu_us_nodes: median(runs.map(({ cpu_us: us }) => us.nodes)),
+      cpu_us_gateway: median(runs.map(({ cpu_us: us }) => us.gateway)),
+      identical_to_single: same,
+      compared: singles,
+      rows,
+      provinces,
+      authority_mib: memory[0] ?? 0,
+      node_mib: median(memory.slice(1, -1)),
+      gateway_mib: memory.at(-1) ?? 0,
+    },
+    runs,
+  };
+}
+
+async function runBatch(federation: BenchFederation, lines: readonly string[]) {
+  const { url, proof } = await signBatch(federation, lines);
+  const cpuBefore = federation.cpuSeconds();
+  const startedMs = performance.now();
+  const sent = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson", dpop: proof },
+    body: lines.map((line) => `${line}\n`).join(""),
+  });
+  const batch = (await sent.json()) as { id: string };
+  if (!sent.ok) throw new Error(`the batch was not taken: ${JSON.stringify(batch)}`);
+  const uploadS = (performance.now() - startedMs) / 1000;
+  await (await get(federation, `${url}/${batch.id}/events`)).text();
+  const seconds = (performance.now() - startedMs) / 1000;
+  const cpu = federation.cpuSeconds().map((now, i) => now - (cpuBefore[i] ?? 0));
+  const text = await (await get(federation, `${url}/${batch.id}/results`)).text();
+  const results = text
+    .trim()
+    .split("\n")
+    .map((line) => answerOf(JSON.parse(line)));
+  if (results.length !== lines.length) throw new Error("rows are missing");
+  const perPerson = (s: readonly number[]): number =>
+    (s.reduce((sum, each) => sum + each, 0) * 1e6) / lines.length;
+  return {
+    people_per_s: lines.length / seconds,
+    upload_s: uploadS,
+    seconds,
+    cpu_us: {
+      authority: perPerson(cpu.slice(0, 1)),
+      nodes: perPerson(cpu.slice(1, -1)),
+      gateway: perPerson(cpu.slice(-1)),
+    },
+    results,
+  };
+}
+
+/** What must be the same for one person, however they were asked about. @throws Error for a refusal. */
+function answerOf(reply: unknown): unknown {
+  const { answer, coverage, model, product } = reply as Record<string, unknown>;
+  if (answer === undefined) throw new Error(`refused: ${JSON.stringify(reply)}`);
+  return { answer, coverage, model, product };
+}
+
+async function signBatch({ settings, sign }: BenchFederation, lines: readonly string[]) {
+  const hashes: Buffer[] = [];
+  for (let at = 0; at < lines.length; at += BLOCK_ROWS) {
+    const block = lines.slice(at, at + BLOCK_ROWS).map((line) => `${line}\n`);
+    hashes.push(blockHash(Buffer.from(block.join(""))));
+  }
+  const root = new BlockTree(hashes).root().toString("base64url");
+  const url = new URL(BATCHES_PATH, settings.gatewayUrl).href;
+  const rows = { count: lines.length, root, sealed: false };
+  return { url, proof: await sign({ htm: "POST", htu: url, "wjf:rows": rows }) };
+}
+
+async function get({ sign }: BenchFederation, url: string): Promise<Response> {
+  const response = await fetch(url, { headers: { dpop: await sign({ htm: "GET", htu: url }) } });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return response;
+}
+
+/** The share of rows that a single question answers alike. */
+async function compareWithSingles(
+  federation: BenchFederation,
+  answers: readonly unknown[],
+): Promise<number> {
+  let same = 0;
+  const queue = answers.entries();
+  const worker = async (): Promise<void> => {
+    // Shared between the workers: each takes the next row.
+    for (const [i, answer] of queue) {
+      const single = await askOne(federation, federation.askers[i] as Asker);
+      if (JSON.stringify(single) === JSON.stringify(answer)) same++;
+    }
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, worker));
+  return same / answers.length;
+}
+
+async function askOne({ settings }: BenchFederation, asker: Asker): Promise<unknown> {
+  const body = JSON.stringify({ product: PRODUCT });
+  const response = await fetch(new URL(QUERIES_PATH, settings.gatewayUrl), {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      authorization: `DPoP ${asker.token}`,
+      dpop: await asker.proof(body),
+    },
+    body,
+  });
+  return answerOf(await response.json());
+}
