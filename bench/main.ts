@@ -23,6 +23,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   he: async (options) => await (await import("./he.ts")).run(options),
   load: async () => await (await import("./load.ts")).run(),
   store: async () => await (await import("./store.ts")).run(),
+  train: async (options) => await (await import("./train.ts")).run(options),
   throughput: async (options) => await (await import("./throughput.ts")).run(options),
 };
 

@@ -4,6 +4,7 @@ import type { Ciphertext, Decryptor, Plaintext, SecretKey } from "node-seal";
 import { WjfError } from "../core/errors.ts";
 import type { HeDecryptor } from "./he-scheme.ts";
 import { plainBytes, type SealScheme } from "./seal-scheme.ts";
+import type { TrainingScheme } from "./training-scheme.ts";
 
 class SealDecryptor implements HeDecryptor {
   readonly #scheme: SealScheme;
@@ -45,4 +46,38 @@ class SealDecryptor implements HeDecryptor {
 /** @throws WjfError `secret-missing` when the bytes are no secret key of this scheme. */
 export function openDecryptor(scheme: SealScheme, secretKey: Uint8Array): HeDecryptor {
   return new SealDecryptor(scheme, secretKey);
+}
+
+/** Opens merged sums of a training round: residues modulo the training scheme's t, as doubles. */
+export interface TrainingDecryptor extends Disposable {
+  /** @throws WjfError `ciphertext-invalid`. */
+  decrypt(ciphertext: Uint8Array): Float64Array;
+}
+
+/** @throws WjfError `secret-missing` when the bytes are no secret key of this scheme. */
+export function openTrainingDecryptor(
+  scheme: TrainingScheme,
+  secretKey: Uint8Array,
+): TrainingDecryptor {
+  const { seal, context, encoder } = scheme;
+  const secret = new seal.SecretKey();
+  try {
+    secret.loadFromArray(context, plainBytes(secretKey));
+  } catch {
+    secret.delete();
+    throw new WjfError("secret-missing", "the training secret key does not load");
+  }
+  const decryptor = new seal.Decryptor(context, secret);
+  return {
+    decrypt(ciphertext) {
+      using cipher = scheme.loadChecked(ciphertext);
+      using plain = new seal.Plaintext();
+      decryptor.decrypt(cipher, plain);
+      return Float64Array.from(encoder.decodeBigUint64(plain) as BigUint64Array, Number);
+    },
+    [Symbol.dispose]() {
+      decryptor.delete();
+      secret.delete();
+    },
+  };
 }

@@ -9,3 +9,7 @@ export * from "./sealing.ts";
 export * from "./roster.ts";
 export * from "./statement.ts";
 export * from "./subject.ts";
+export * from "./training-masks.ts";
+export { chooseLayout, type Column, LabelBlocks, labelSlots, type Layout } from "./label-blocks.ts";
+export * from "./training-scheme.ts";
+export * from "./training-round.ts";

@@ -22,6 +22,10 @@ import {
   type HeSum,
 } from "./he-scheme.ts";
 
+// training-scheme.ts builds on the same module; node-seal is named here and in decrypt.ts only.
+export { initialize as loadSeal };
+export type { Evaluator, MainModule, Plaintext, SEALContext, SealCiphertext };
+
 /** Encryptions of zero kept ready per encryptor. */
 const PREPARED_ZEROS = 4;
 

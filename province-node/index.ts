@@ -15,3 +15,5 @@ export {
 } from "./models/decisions.ts";
 export { readShadow, SHADOW_K, type ShadowTally } from "./models/shadow-tally.ts";
 export { evaluateItem } from "./evaluate.ts";
+export { TrainingProvince } from "./training/training-province.ts";
+export type { Columns } from "./training/design.ts";

@@ -1,8 +1,15 @@
 // The public face of release/. This folder alone may decrypt.
-import { openDecryptor } from "../../crypto/decrypt.ts";
-import { type HeDecryptor, type HeScheme, SealScheme } from "../../crypto/index.ts";
+import { openDecryptor, openTrainingDecryptor } from "../../crypto/decrypt.ts";
+import {
+  type HeDecryptor,
+  type HeScheme,
+  SealScheme,
+  type TrainingScheme,
+} from "../../crypto/index.ts";
 
 export { MergeOpener } from "./merge-opener.ts";
+import { TrainingRelease, type TrainingReleaseParts } from "./training-release.ts";
+
 export { Releaser, type ReleaserParts } from "./releaser.ts";
 export { releaseMigrations, type ReleaseSchema } from "./schema.ts";
 
@@ -10,3 +17,23 @@ export function openSealDecryptor(scheme: HeScheme, secretKey: Uint8Array): HeDe
   if (!(scheme instanceof SealScheme)) throw new TypeError("not the SEAL scheme");
   return openDecryptor(scheme, secretKey);
 }
+
+/** The authority's side of a training job, with the job's secret key. */
+export function openTrainingRelease(
+  scheme: TrainingScheme,
+  secretKey: Uint8Array,
+  parts: Omit<TrainingReleaseParts, "opener">,
+): TrainingRelease {
+  return new TrainingRelease({ ...parts, opener: openTrainingDecryptor(scheme, secretKey) });
+}
+
+export {
+  type MergedRounds,
+  type NewtonSums,
+  TRAINING_POLICY,
+  type TrainingPolicy,
+  type TrainingRelease,
+} from "./training-release.ts";
+export { CohortRegister } from "./training-cohorts.ts";
+export type { Bin, BinnedColumn } from "./training-bins.ts";
+export type { Evaluation, ScoreGroup } from "./training-evaluation.ts";

@@ -1,0 +1,285 @@
+// The authority's side of a training job: opens merged sums, holds the rules against telling of few people, and lets out only
+// what passed them. One round, one opening: the masks of a second sum under the same round would not cancel anyway.
+// DESIGN §1 "No consent, no decryption", §9; docs/decisions/070 says what it can and cannot see.
+import { WjfError } from "../../core/errors.ts";
+import {
+  AGGREGATE_VALUES,
+  aggregateLength,
+  type AggregateRequest,
+  type Edges,
+  fromResidue,
+  labelColumns,
+  type LabelRequest,
+  type Score,
+  TRAINING_PARAMETERS,
+  type TrainingJob,
+} from "../../crypto/index.ts";
+import {
+  type BinnedColumn,
+  byColumn,
+  mergeBins,
+  PUBLIC_GRID,
+  quantileCuts,
+  refineCuts,
+  roughMoments,
+} from "./training-bins.ts";
+import {
+  cutsOfAtLeast,
+  type Evaluation,
+  evaluate,
+  ksCandidates,
+  ksOf,
+  type ScoreHistogram,
+  subdivide,
+} from "./training-evaluation.ts";
+
+export interface TrainingPolicy {
+  readonly minPeople: number;
+  readonly minClass: number;
+  readonly minCell: number;
+  readonly maxRounds: number;
+}
+
+export const TRAINING_POLICY: TrainingPolicy = {
+  minPeople: 1000,
+  minClass: 50,
+  minCell: 20,
+  maxRounds: 100,
+};
+
+/** The provinces and the gateway between them, as the authority sees them: merged sums, nothing of one province. */
+export interface MergedRounds {
+  aggregate(request: AggregateRequest, round: number): Promise<readonly Uint8Array[]>;
+  labelSums(request: LabelRequest, round: number): Promise<readonly Uint8Array[]>;
+}
+
+/** The training key's holder; index.ts alone makes one. Freed with the release. */
+export interface SumOpener extends Disposable {
+  /** Residues modulo t. */
+  decrypt(ciphertext: Uint8Array): Float64Array;
+}
+
+export interface TrainingReleaseParts {
+  readonly opener: SumOpener;
+  readonly job: TrainingJob;
+  readonly rounds: MergedRounds;
+  readonly policy: TrainingPolicy;
+}
+
+export interface Standardisation {
+  readonly people: number;
+  readonly centre: readonly number[];
+  readonly scale: readonly number[];
+}
+
+export interface NewtonSums {
+  readonly people: number;
+  /** Σ ln(1 + e^η). */
+  readonly logSum: number;
+  readonly gradient: Float64Array;
+  /** Upper triangle, row by row. */
+  readonly hessian: Float64Array;
+}
+
+const QUANTILE_REFINEMENTS = 3;
+/** Where linear scores are first counted: beyond ±30 nobody is uncertain. */
+const SCORE_GRID = Array.from({ length: 6001 }, (_, i) => (i - 3000) / 100);
+const MOST_SCORE_BINS = 128;
+const KS_REFINEMENTS = 3;
+
+export class TrainingRelease implements Disposable {
+  readonly #parts: TrainingReleaseParts;
+  #round = 0;
+  #people: number | undefined;
+  #bad: number | undefined;
+
+  constructor(parts: TrainingReleaseParts) {
+    this.#parts = parts;
+  }
+
+  get rounds(): number {
+    return this.#round;
+  }
+
+  /**
+   * The cohort's size and classes: nothing else is released before they are enough.
+   * @throws WjfError `training-refused`.
+   */
+  async admit(): Promise<{ readonly people: number; readonly bad: number }> {
+    const { minPeople, minClass } = this.#parts.policy;
+    const centre = this.#parts.job.features.map(() => 0);
+    // A scale that no natural value comes near: only the count is wanted here.
+    const scale = centre.map(() => 1e15);
+    const sums = await this.#aggregate({ type: "moments", centre, scale });
+    const people = Math.round(sums[0] as number);
+    if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
+    // The intercept's column alone.
+    const design = { kind: "raw", centre: [], scale: [] } as const;
+    const [bad = 0] = await this.#labelSums({ type: "design", design });
+    // Labels that are not 0 or 1 need not show here; docs/decisions/070 says what does.
+    if (!Number.isInteger(bad) || bad < minClass || people - bad < minClass) {
+      refuse(`fewer than ${minClass} people of a class`);
+    }
+    this.#people = people;
+    this.#bad = bad;
+    return { people, bad };
+  }
+
+  /** Mean and standard deviation of each column over the people who have a value. */
+  async standardisation(): Promise<Standardisation> {
+    const people = this.#admitted().people;
+    const { features } = this.#parts.job;
+    const grid = features.map(() => PUBLIC_GRID);
+    const counts = byColumn(await this.#aggregate({ type: "counts", edges: grid }), grid);
+    const rough = counts.map((each) => roughMoments(each, PUBLIC_GRID));
+    const centre = rough.map((each) => each.centre);
+    const scale = rough.map((each) => each.scale);
+    const sums = await this.#aggregate({ type: "moments", centre, scale });
+    const exact = rough.map((each, c) => {
+      const [count = 0, first = 0, second = 0] = sums.subarray(1 + 3 * c, 4 + 3 * c);
+      if (count < this.#parts.policy.minCell) refuse(`${features[c]}: too few have a value`);
+      const mean = first / count;
+      const deviation = Math.sqrt(Math.max(0, second / count - mean ** 2));
+      const known = deviation > 1e-6 ? deviation * each.scale : 1;
+      return { centre: each.centre + mean * each.scale, scale: known };
+    });
+    return {
+      people,
+      centre: exact.map((each) => each.centre),
+      scale: exact.map((each) => each.scale),
+    };
+  }
+
+  /** Cuts at quantiles, merged until every bin may be told of, with their weights of evidence. */
+  async bins(count: number, monotone: boolean): Promise<readonly BinnedColumn[]> {
+    const totals = this.#admitted();
+    const quantiles = Array.from({ length: count - 1 }, (_, i) => (i + 1) / count);
+    let edges: Edges = this.#parts.job.features.map(() => PUBLIC_GRID);
+    for (let i = 0; i < QUANTILE_REFINEMENTS; i++) {
+      const counts = byColumn(await this.#aggregate({ type: "counts", edges }), edges);
+      edges = edges.map((cuts, c) => refineCuts(counts[c] as Float64Array, cuts, quantiles));
+    }
+    const fine = byColumn(await this.#aggregate({ type: "counts", edges }), edges);
+    const cuts = edges.map((each, c) => quantileCuts(fine[c] as Float64Array, each, quantiles));
+    const people = byColumn(await this.#aggregate({ type: "counts", edges: cuts }), cuts);
+    const bad = byColumn(await this.#labelSums({ type: "bins", edges: cuts }), cuts);
+    return cuts.map((each, c) => {
+      const [inBin, badInBin] = [people[c], bad[c]] as [Float64Array, Float64Array];
+      this.#requireRates(inBin, badInBin);
+      const rules = { minCell: this.#parts.policy.minCell, monotone };
+      return mergeBins(inBin, badInBin, each, totals, rules);
+    });
+  }
+
+  /** Xᵀy. With the intercept's column first, which is the number of bad. */
+  async labelTotals(design: Score["design"]): Promise<Float64Array> {
+    const { bad } = this.#admitted();
+    const totals = await this.#labelSums({ type: "design", design });
+    if (totals[0] !== bad) refuse("the labels changed between rounds");
+    return totals;
+  }
+
+  async newton(score: Score): Promise<NewtonSums> {
+    const { people } = this.#admitted();
+    const sums = await this.#aggregate({ type: "newton", ...score });
+    if (sums[0] !== people) refuse("the cohort changed between rounds");
+    const columns = score.coefficients.length;
+    return {
+      people,
+      logSum: sums[1] as number,
+      gradient: sums.slice(2, 2 + columns),
+      hessian: sums.slice(2 + columns),
+    };
+  }
+
+  async evaluation(score: Score): Promise<Evaluation> {
+    const { people: total } = this.#admitted();
+    const { minCell } = this.#parts.policy;
+    const counted = await this.#aggregate({ type: "score-counts", ...score, cuts: SCORE_GRID });
+    const least = Math.max(minCell, total / MOST_SCORE_BINS);
+    const coarse = cutsOfAtLeast(counted, SCORE_GRID, least);
+    const first = await this.#histogram(score, coarse);
+    const told = evaluate(first, minCell);
+    return { ...told, ks: await this.#closerKs(score, first, told.ks) };
+  }
+
+  /** Counts again where a larger KS may hide between cuts, until it cannot, or three times. */
+  async #closerKs(score: Score, coarse: ScoreHistogram, known: number): Promise<number> {
+    let histogram = coarse;
+    let best = known;
+    for (let i = 0; i < KS_REFINEMENTS; i++) {
+      const hiding = ksCandidates(histogram, best);
+      const pieces = Math.floor(Math.max(64, this.#parts.job.layout.tiles) / hiding.length);
+      const cuts = subdivide(histogram.cuts, hiding, Math.max(2, pieces));
+      if (cuts.length === 0) break;
+      histogram = await this.#histogram(score, cuts);
+      best = Math.max(best, ksOf(histogram));
+    }
+    return best;
+  }
+
+  async #histogram(score: Score, cuts: readonly number[]) {
+    const people = await this.#aggregate({ type: "score-counts", ...score, cuts });
+    const bad = await this.#labelSums({ type: "score-bins", ...score, cuts });
+    this.#requireRates(people, bad);
+    return { cuts, people, bad };
+  }
+
+  /** Labels other than 0 and 1 give cells with more bad than people, or a fraction or less than none of them. */
+  #requireRates(people: Float64Array, bad: Float64Array): void {
+    const odd = bad.some((count, i) => {
+      return !Number.isInteger(count) || count < 0 || count > (people[i] as number);
+    });
+    if (odd) refuse("labels are not 0 and 1");
+  }
+
+  #admitted(): { readonly people: number; readonly bad: number } {
+    if (this.#people === undefined || this.#bad === undefined) refuse("the cohort is not admitted");
+    return { people: this.#people, bad: this.#bad };
+  }
+
+  #nextRound(): number {
+    if (this.#round >= this.#parts.policy.maxRounds) refuse("the job's rounds are used up");
+    return ++this.#round;
+  }
+
+  async #aggregate(request: AggregateRequest): Promise<Float64Array> {
+    const sums = await this.#parts.rounds.aggregate(request, this.#nextRound());
+    const values = new Float64Array(aggregateLength(request));
+    if (sums.length !== Math.ceil(values.length / AGGREGATE_VALUES)) refuse("parts are missing");
+    sums.forEach((ciphertext, part) => {
+      const slots = this.#parts.opener.decrypt(ciphertext);
+      // Of a roster that is not complete the masks remain, and slot 0 shows it.
+      if (slots[0] !== this.#parts.job.provinces.length) refuse("provinces are missing");
+      const start = part * AGGREGATE_VALUES;
+      const count = Math.min(AGGREGATE_VALUES, values.length - start);
+      for (let i = 0; i < count; i++) values[start + i] = fromResidue(slots[i + 1] as number);
+    });
+    return values;
+  }
+
+  async #labelSums(request: LabelRequest): Promise<Float64Array> {
+    const { block, tiles } = this.#parts.job.layout;
+    const sums = await this.#parts.rounds.labelSums(request, this.#nextRound());
+    const values = new Float64Array(labelColumns(request));
+    if (sums.length !== Math.ceil(values.length / tiles)) refuse("parts are missing");
+    sums.forEach((ciphertext, part) => {
+      const slots = this.#parts.opener.decrypt(ciphertext);
+      for (let tile = 0; tile < tiles && part * tiles + tile < values.length; tile++) {
+        const segment = slots.subarray(tile * block, (tile + 1) * block);
+        values[part * tiles + tile] = fromResidue(
+          segment.reduce((sum, slot) => (sum + slot) % TRAINING_PARAMETERS.plainModulus, 0),
+        );
+      }
+    });
+    return values;
+  }
+
+  [Symbol.dispose](): void {
+    this.#parts.opener[Symbol.dispose]();
+  }
+}
+
+function refuse(rule: string): never {
+  throw new WjfError("training-refused", rule);
+}

@@ -1,0 +1,87 @@
+// The label-free sums of a training round over one province's people, in the clear and in double precision. Pure: what may leave
+// is decided by training-province.ts, which masks and encrypts it.
+import { type AggregateRequest, binOf } from "../../crypto/index.ts";
+import { type Columns, linearScores, type Matrix } from "./design.ts";
+
+/** @param matrix of the request's design, where it has one. */
+export function aggregate(
+  request: AggregateRequest,
+  columns: Columns,
+  matrix: Matrix | undefined,
+): Float64Array {
+  switch (request.type) {
+    case "counts":
+      return Float64Array.from(
+        columns.flatMap((column, c) => [...countBins(column, request.edges[c] ?? [], true)]),
+      );
+    case "moments":
+      return moments(columns, request.centre, request.scale);
+    case "newton":
+      return newtonSums(matrix as Matrix, linearScores(matrix as Matrix, request));
+    case "score-counts":
+      return countBins(linearScores(matrix as Matrix, request), request.cuts, false);
+    default:
+      return request satisfies never;
+  }
+}
+
+function countBins(
+  values: Float64Array,
+  cuts: readonly number[],
+  withMissing: boolean,
+): Float64Array {
+  const counts = new Float64Array(cuts.length + (withMissing ? 2 : 1));
+  for (const value of values) {
+    const bin = binOf(value, cuts);
+    counts[bin] = (counts[bin] as number) + 1;
+  }
+  return counts;
+}
+
+/** How many people; then per column how many have a value, Σu and Σu², u = (x − centre) / scale. */
+function moments(
+  columns: Columns,
+  centre: readonly number[],
+  scale: readonly number[],
+): Float64Array {
+  const sums = new Float64Array(1 + 3 * columns.length);
+  sums[0] = columns[0]?.length ?? 0;
+  columns.forEach((column, c) => {
+    let count = 0;
+    let first = 0;
+    let second = 0;
+    for (const value of column) {
+      if (Number.isNaN(value)) continue;
+      const u = (value - (centre[c] ?? 0)) / (scale[c] ?? 1);
+      count++;
+      first += u;
+      second += u * u;
+    }
+    sums.set([count, first, second], 1 + 3 * c);
+  });
+  return sums;
+}
+
+/** How many people, Σ ln(1 + e^η), Xᵀσ(η), and the upper triangle of Xᵀ diag(σ(1 − σ)) X row by row. */
+export function newtonSums({ rows, width, values }: Matrix, scores: Float64Array): Float64Array {
+  const gradient = new Float64Array(width);
+  const hessian = new Float64Array((width * (width + 1)) / 2);
+  let logSum = 0;
+  for (let row = 0; row < rows; row++) {
+    const score = scores[row] as number;
+    logSum += Math.max(score, 0) + Math.log1p(Math.exp(-Math.abs(score)));
+    const p = 1 / (1 + Math.exp(-score));
+    const curvature = p * (1 - p);
+    const start = row * width;
+    let at = 0;
+    for (let i = 0; i < width; i++) {
+      const x = values[start + i] as number;
+      gradient[i] = (gradient[i] as number) + x * p;
+      const weighted = x * curvature;
+      for (let j = i; j < width; j++, at++) {
+        hessian[at] = (hessian[at] as number) + weighted * (values[start + j] as number);
+      }
+    }
+  }
+  return Float64Array.of(rows, logSum, ...gradient, ...hessian);
+}

@@ -1,0 +1,54 @@
+// A province's people as columns, and the matrix that a regression sees of them. Pure; nothing here leaves the node.
+import { binOf, type Design, type Score, TRAINING_PARAMETERS } from "../../crypto/index.ts";
+
+/** Natural values by column; NaN where a value is missing. All columns are equally long. */
+export type Columns = readonly Float64Array[];
+
+export interface Matrix {
+  readonly rows: number;
+  /** The intercept's ones are column 0. */
+  readonly width: number;
+  /** Row by row. */
+  readonly values: Float64Array;
+}
+
+const ONE = 2 ** TRAINING_PARAMETERS.fractionBits;
+
+/** Values are rounded as the products with encrypted labels round them: both sides of the gradient see one matrix. */
+export function applyDesign(columns: Columns, design: Design): Matrix {
+  const rows = columns[0]?.length ?? 0;
+  const width = columns.length + 1;
+  const values = new Float64Array(rows * width);
+  for (let row = 0; row < rows; row++) values[row * width] = 1;
+  columns.forEach((column, c) => {
+    for (let row = 0; row < rows; row++) {
+      const value = transformed(column[row] as number, design, c);
+      values[row * width + c + 1] = Math.round(value * ONE) / ONE;
+    }
+  });
+  return { rows, width, values };
+}
+
+function transformed(value: number, design: Design, column: number): number {
+  if (design.kind === "woe") {
+    return design.woe[column]?.[binOf(value, design.edges[column] ?? [])] ?? 0;
+  }
+  if (Number.isNaN(value)) return 0;
+  return (value - (design.centre[column] ?? 0)) / (design.scale[column] ?? 1);
+}
+
+/** The linear scores, before the logistic function. */
+export function linearScores(
+  { rows, width, values }: Matrix,
+  { coefficients }: Score,
+): Float64Array {
+  const scores = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let c = 0; c < width; c++) {
+      sum += (values[row * width + c] as number) * (coefficients[c] ?? 0);
+    }
+    scores[row] = sum;
+  }
+  return scores;
+}

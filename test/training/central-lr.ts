@@ -1,0 +1,111 @@
+// Central training of the same data, written independently of the product: plain arrays, Newton by Gauss-Jordan, exact AUC and
+// KS over the sorted scores. What federated training must equal.
+export interface CentralModel {
+  readonly coefficients: number[];
+  readonly scores: number[];
+}
+
+/** @param rows without the intercept. @param ridge not applied to it. */
+export function centralRegression(
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  ridge: number,
+): CentralModel {
+  const x = rows.map((row) => [1, ...row]);
+  const d = x[0]!.length;
+  let beta = Array.from({ length: d }, () => 0);
+  for (let step = 0; step < 50; step++) {
+    const h = Array.from({ length: d }, () => Array.from({ length: d + 1 }, () => 0));
+    for (const [i, row] of x.entries()) {
+      const eta = row.reduce((sum, value, j) => sum + value * beta[j]!, 0);
+      const p = 1 / (1 + Math.exp(-eta));
+      for (let a = 0; a < d; a++) {
+        h[a]![d]! += row[a]! * (labels[i]! - p);
+        for (let b = 0; b < d; b++) h[a]![b]! += row[a]! * row[b]! * p * (1 - p);
+      }
+    }
+    for (let a = 1; a < d; a++) {
+      h[a]![a]! += ridge;
+      h[a]![d]! -= ridge * beta[a]!;
+    }
+    const move = gaussJordan(h);
+    beta = beta.map((value, j) => value + move[j]!);
+    if (Math.max(...move.map(Math.abs)) < 1e-11) break;
+  }
+  const scores = x.map((row) => row.reduce((sum, value, j) => sum + value * beta[j]!, 0));
+  return { coefficients: beta, scores };
+}
+
+function gaussJordan(augmented: number[][]): number[] {
+  const n = augmented.length;
+  for (let column = 0; column < n; column++) {
+    let pivot = column;
+    for (let row = column; row < n; row++) {
+      if (Math.abs(augmented[row]![column]!) > Math.abs(augmented[pivot]![column]!)) pivot = row;
+    }
+    [augmented[column], augmented[pivot]] = [augmented[pivot]!, augmented[column]!];
+    for (let row = 0; row < n; row++) {
+      if (row === column) continue;
+      const factor = augmented[row]![column]! / augmented[column]![column]!;
+      for (let k = column; k <= n; k++) augmented[row]![k]! -= factor * augmented[column]![k]!;
+    }
+  }
+  return augmented.map((row, i) => row[n]! / row[i]!);
+}
+
+export function centralAucKs(
+  scores: readonly number[],
+  labels: readonly number[],
+): { readonly auc: number; readonly ks: number } {
+  const order = scores.map((_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
+  const bad = labels.reduce((sum, label) => sum + label, 0);
+  const good = labels.length - bad;
+  let [auc, ks, goodBelow, badBelow] = [0, 0, 0, 0];
+  for (let i = 0; i < order.length;) {
+    let [goodHere, badHere] = [0, 0];
+    const score = scores[order[i]!]!;
+    for (; i < order.length && scores[order[i]!] === score; i++) {
+      if (labels[order[i]!] === 1) badHere++;
+      else goodHere++;
+    }
+    auc += badHere * (goodBelow + goodHere / 2);
+    goodBelow += goodHere;
+    badBelow += badHere;
+    ks = Math.max(ks, Math.abs(goodBelow / good - badBelow / bad));
+  }
+  return { auc: auc / (good * bad), ks };
+}
+
+/** Means and population deviations; columns that do not vary are only centred. */
+export function standardise(rows: readonly (readonly number[])[]): number[][] {
+  const d = rows[0]!.length;
+  const columns = Array.from({ length: d }, (_, c) => rows.map((row) => row[c]!));
+  const scaled = columns.map((column) => {
+    const mean = column.reduce((a, b) => a + b, 0) / column.length;
+    const variance = column.reduce((a, b) => a + (b - mean) ** 2, 0) / column.length;
+    const deviation = variance > 0 ? Math.sqrt(variance) : 1;
+    return column.map((value) => (value - mean) / deviation);
+  });
+  return rows.map((_, i) => scaled.map((column) => column[i]!));
+}
+
+/** The weight of evidence of each value, from the raw data and published cuts. */
+export function centralWoe(
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  cuts: readonly (readonly number[])[],
+): number[][] {
+  const bad = labels.reduce((sum, label) => sum + label, 0);
+  const good = labels.length - bad;
+  const columns = cuts.map((edges, c) => {
+    const bins = rows.map((row) => edges.filter((cut) => cut <= row[c]!).length);
+    const woe = Array.from({ length: edges.length + 1 }, (_, bin) => {
+      const inside = labels.filter((_label, i) => bins[i] === bin);
+      const badHere = inside.reduce((sum, label) => sum + label, 0);
+      const goodHere = inside.length - badHere;
+      return badHere === 0 || goodHere === 0 ? 0 : Math.log(goodHere / good / (badHere / bad));
+    });
+    return bins.map((bin) => woe[bin]!);
+  });
+  return rows.map((_, i) => columns.map((column) => column[i]!));
+}

@@ -1,0 +1,108 @@
+// What a province and the authority may see of a training round, and what is refused: tiny cohorts, lone classes, labels that are
+// not labels, cohorts that differ by a few, a province that is missing.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemRandom } from "../../core/random.ts";
+import { PROVINCES } from "../../core/provinces.ts";
+import { CohortRegister } from "../../consent/release/index.ts";
+import { fromResidue, TRAINING_PARAMETERS, TrainingScheme } from "../../crypto/index.ts";
+import { openTrainingDecryptor } from "../../crypto/decrypt.ts";
+import { train, TRAINING_DEFAULTS } from "../../cli/train-job.ts";
+
+function people(each: number, label: (person: number) => number) {
+  return PROVINCES.slice(0, 2).map(({ code }) => ({
+    code,
+    columns: [Float64Array.from({ length: each }, (_, i) => i % 7)],
+    labels: Uint8Array.from({ length: each }, (_, i) => label(i)),
+  }));
+}
+
+const job = { id: "t", client: "b", purpose: "p", features: ["x"], random: systemRandom };
+const options = { ...TRAINING_DEFAULTS, columns: "raw", evaluate: false } as const;
+const refused = { code: "training-refused" };
+
+let scheme: TrainingScheme;
+beforeAll(async () => {
+  scheme = await TrainingScheme.create();
+});
+afterAll(() => scheme[Symbol.dispose]());
+
+test("a tiny cohort is refused", async () => {
+  const provinces = people(499, (i) => i % 2);
+  await expect(train({ ...job, provinces }, options)).rejects.toMatchObject(refused);
+});
+
+test("a label file that singles out one person is refused", async () => {
+  const provinces = people(500, (i) => (i === 3 ? 1 : 0));
+  await expect(train({ ...job, provinces }, options)).rejects.toMatchObject(refused);
+});
+
+test("labels that outweigh the cohort are refused", async () => {
+  const provinces = people(500, (i) => (i === 3 ? 255 : 10));
+  await expect(train({ ...job, provinces }, options)).rejects.toMatchObject(refused);
+});
+
+test("labels that do not fit the people are refused", async () => {
+  const provinces = people(500, (i) => i % 2);
+  const short = provinces.map((each) => ({ ...each, labels: each.labels.subarray(1) }));
+  await expect(train({ ...job, provinces: short }, options)).rejects.toMatchObject({
+    code: "data-invalid",
+  });
+});
+
+test("a cohort that differs by few people or few labels is refused, another is not", () => {
+  const cohort = (from: number, to: number, label = "l") => ({
+    client: "b",
+    labels: new Map(Array.from({ length: to - from }, (_, i) => [`${from + i}`, label])),
+  });
+  const register = new CohortRegister(50);
+  register.admit(cohort(0, 1000));
+  register.admit(cohort(0, 1000));
+  expect(() => register.admit(cohort(1, 1000))).toThrow(expect.objectContaining(refused));
+  expect(() => register.admit(cohort(0, 1001))).toThrow(expect.objectContaining(refused));
+  const one = cohort(0, 1000);
+  one.labels.set("5", "other");
+  expect(() => register.admit(one)).toThrow(expect.objectContaining(refused));
+  register.admit({ ...one, client: "another" });
+  register.admit(cohort(500, 1500));
+});
+
+test("label ciphertexts have one length whatever the labels, and no two are alike", () => {
+  using encryptor = scheme.encryptor(scheme.generateKeys().publicKey);
+  const zeros = encryptor.encrypt(new Float64Array(8));
+  const ones = encryptor.encrypt(new Float64Array(8).fill(1));
+  expect(zeros.length).toBe(ones.length);
+  expect(Buffer.compare(zeros, encryptor.encrypt(new Float64Array(8)))).not.toBe(0);
+});
+
+test("what the authority opens: the sum of a segment, and slots that say nothing of a person", async () => {
+  const { LabelBlocks, labelSlots, TrainingMasks, generateX25519, publicX25519 } =
+    await import("../../crypto/index.ts");
+  const keys = scheme.generateKeys();
+  using encryptor = scheme.encryptor(keys.publicKey);
+  using decryptor = openTrainingDecryptor(scheme, keys.secretKey);
+  const layout = { block: 1024, tiles: 8 };
+  const labels = Uint8Array.from({ length: 1000 }, (_, i) => i % 2);
+  const jobDigest = Buffer.alloc(32, 7);
+  const codes = PROVINCES.slice(0, 2).map(({ code }) => code);
+  const pairs = new Map(codes.map((code) => [code, generateX25519()]));
+  const peers = new Map([...pairs].map(([code, jwk]) => [code, publicX25519(jwk)]));
+  const replies = codes.map((own) => {
+    const masks = new TrainingMasks({ own, ownPrivate: pairs.get(own)!, peers, jobDigest });
+    const parts = { scheme, encryptor, masks, random: systemRandom };
+    const sent = [encryptor.encrypt(labelSlots(labels, 0, layout))];
+    using blocks = new LabelBlocks(parts, sent, layout, 1000);
+    const unit = 2 ** TRAINING_PARAMETERS.fractionBits;
+    return blocks.sums([() => unit, (person) => person * unit], () => Buffer.alloc(32, 9))[0]!;
+  });
+  const total = (slots: Float64Array, segment: number): number =>
+    slots
+      .subarray(segment * 1024, (segment + 1) * 1024)
+      .reduce((sum, slot) => (sum + slot) % TRAINING_PARAMETERS.plainModulus, 0);
+  const merged = decryptor.decrypt(scheme.add(replies));
+  expect(fromResidue(total(merged, 0))).toBe(1000);
+  expect(fromResidue(total(merged, 1))).toBe(500_000);
+  // Uniform modulo t: a slot below 2³⁰, where products would all be, comes once in 4,096.
+  expect(merged.subarray(0, 1024).filter((slot) => slot < 2 ** 30).length).toBeLessThan(10);
+  // One province's reply, opened: its mask is still on it.
+  expect(fromResidue(total(decryptor.decrypt(replies[0]!), 0))).not.toBe(500);
+});
