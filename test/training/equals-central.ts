@@ -2,7 +2,7 @@
 import { systemRandom } from "../../core/random.ts";
 import { train, TRAINING_DEFAULTS, type TrainingResult } from "../../cli/train-job.ts";
 import { centralAucKs, centralRegression, centralWoe, standardise } from "./central-lr.ts";
-import { type DataSet, splitByRow } from "./shared-data.ts";
+import { type DataSet, splitByRow } from "./real-data-sets.ts";
 
 export interface Comparison {
   readonly result: TrainingResult;

@@ -1,7 +1,7 @@
 // UCI default and Sichuan fraud over 31 provinces with the real cryptography, against central training of the same rows.
 import { expect, test } from "vitest";
 import { compareWithCentral } from "./equals-central.ts";
-import { readDataSet } from "./shared-data.ts";
+import { readDataSet } from "./real-data-sets.ts";
 
 for (const name of ["uci", "sichuan"] as const) {
   const data = readDataSet(name);

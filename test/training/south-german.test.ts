@@ -2,7 +2,7 @@
 // that may be trained on. The larger data sets: real-data.slow.ts.
 import { expect, test } from "vitest";
 import { compareWithCentral } from "./equals-central.ts";
-import { readDataSet } from "./shared-data.ts";
+import { readDataSet } from "./real-data-sets.ts";
 
 const data = readDataSet("german");
 
