@@ -37,8 +37,10 @@ export async function auditExport(
   await using source = await openSource(options.from);
   using progress = lateProgress(output, "files copied");
   const { size, files } = await exportLog(source.reader, dir, progress.update);
-  const { verifierKeys } = await chooseKeys({}, source.reader);
-  await writeFile(join(dir, "keys"), `${verifierKeys.join("\n")}\n`);
+  // What the log says its keys are. Its own database does not say; then they are this authority's.
+  const told = await source.reader.read("keys");
+  const keys = told ?? `${(await chooseKeys({})).verifierKeys.join("\n")}\n`;
+  await writeFile(join(dir, "keys"), keys);
   output.line(`${size} leaves of ${source.name} in ${dir}: ${files} files, and its public keys`);
   output.result({ from: source.name, folder: dir, size, files });
 }

@@ -2,7 +2,14 @@
 import { expect, test } from "vitest";
 import { killAuthority } from "./kill-experiment.ts";
 
-test("kill -9 of the authority under load, five times: nothing delivered is lost, nothing is spent twice", async () => {
-  const result = await killAuthority({ kills: 5, seed: "quick" });
-  expect(result.answers).toBeGreaterThan(0);
-});
+/** Half a minute on a machine with nothing else to do. */
+const WITHIN_MS = 300_000;
+
+test(
+  "kill -9 of the authority under load, five times: nothing delivered is lost, nothing is spent twice",
+  async () => {
+    const result = await killAuthority({ kills: 5, seed: "quick" });
+    expect(result.answers).toBeGreaterThan(0);
+  },
+  WITHIN_MS,
+);
