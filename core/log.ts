@@ -1,6 +1,6 @@
 // The redacting logger: JSON lines on standard error. Callers log ids and codes; whatever slips in under a
 // known personal or secret field name is censored, and errors are reduced to code and stack.
-import { pino, type Logger } from "pino";
+import { type LogFn, type Logger, pino } from "pino";
 import { WjfError } from "./errors.ts";
 
 export type { Logger };
@@ -32,10 +32,20 @@ function serialiseError(error: unknown): unknown {
   }
   // A foreign error's message may repeat its input; only where it came from is kept.
   if (error instanceof Error) {
-    const at = error.stack?.split("\n").slice(1, 6).join("\n");
+    const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line)) ?? [];
+    const at = frames.slice(0, 5).join("\n");
     return { kind: error.name, at, cause: serialiseError(error.cause) };
   }
   return undefined;
+}
+
+/** pino, and who follows its habits, takes an error's message for the line's own where none is given. */
+function withoutErrorText(parameters: unknown[]): unknown[] {
+  const [first, message, ...rest] = parameters;
+  const { err = first, error = err } = (first ?? {}) as { err?: unknown; error?: unknown };
+  if (!(error instanceof Error)) return parameters;
+  const own = message === undefined || message === error.message ? "an error" : message;
+  return [first, own, ...rest];
 }
 
 export interface LogOptions {
@@ -50,6 +60,11 @@ export function createLogger(options: LogOptions): Logger {
     level: options.level ?? process.env["WJF_LOG_LEVEL"] ?? "info",
     redact: { paths: CENSORED, censor: "[redacted]" },
     serializers: { err: serialiseError, error: serialiseError },
+    hooks: {
+      logMethod(this: Logger, parameters: unknown[], method: LogFn) {
+        method.apply(this, withoutErrorText(parameters) as Parameters<LogFn>);
+      },
+    },
     timestamp: pino.stdTimeFunctions.isoTime,
   };
   return options.destination
