@@ -20,6 +20,7 @@ type Benchmark = (options: BenchOptions) => Promise<BenchResult>;
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   audit: async ({ quick }) =>
     await (await import("./audit.ts")).run(quick ? { rounds: 1, leavesPerRound: 500 } : {}),
+  batch: async (options) => await (await import("./batch.ts")).run(options),
   he: async (options) => await (await import("./he.ts")).run(options),
   load: async () => await (await import("./load.ts")).run(),
   store: async () => await (await import("./store.ts")).run(),

@@ -1,3 +1,5 @@
+// The serving store: what lookups give, what a store of another catalogue or a broken file is told, and that a replaced
+// file is followed.
 import { copyFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+// The data-quality report: counts, nulls, ranges and drift, as text, JSON and one self-contained page.
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadProvince, type LoadReport } from "../../province-node/load/load.ts";

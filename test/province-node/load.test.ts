@@ -1,3 +1,4 @@
+// Loading a sandbox province: every number and person is served, and the store appears whole.
 import { readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { subjectTag } from "../../crypto/subject.ts";

@@ -1,3 +1,4 @@
+// The generator: the same seed gives the same bytes, identifiers are valid, and the provinces agree about their calls.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
