@@ -42,7 +42,7 @@ export const ClientLimits = z.strictObject({
 export type ClientLimits = z.infer<typeof ClientLimits>;
 
 export const DEFAULT_LIMITS: ClientLimits = {
-  queries_per_second: 200,
+  queries_per_second: 5000,
   queries_per_day: 5_000_000,
   consent_requests_per_minute: 600,
 };

@@ -10,6 +10,7 @@ import { readTlsIdentity } from "../proto/index.ts";
 import { Admitter } from "./admitter.ts";
 import { AtRest } from "./at-rest.ts";
 import { BatchAuthority } from "./batch/index.ts";
+import { ClientLimiter } from "./client-limits.ts";
 import { ConsentService } from "./consent-service.ts";
 import { type Epoch, EpochKeeper, type Federation, readFederation } from "./epochs.ts";
 import { FollowHub } from "./follow-hub.ts";
@@ -101,6 +102,7 @@ export async function startAuthority(
     catalogue,
     clock,
     admissionKey,
+    limiter: new ClientLimiter(db, clock),
   });
   const random = systemRandom;
   const opener = resources.use(

@@ -60,4 +60,15 @@ export const releaseMigrations: readonly Migration[] = [
         .execute();
     },
   },
+  {
+    // How much an institution has had today (consent/client-limits.ts).
+    name: "2026-11-24-021-release-by-client",
+    async up(db) {
+      await db.schema
+        .createIndex("release_by_client")
+        .on("release")
+        .columns(["client_id", "released_at"])
+        .execute();
+    },
+  },
 ];

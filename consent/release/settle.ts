@@ -3,6 +3,7 @@
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { ReleaseOutcome } from "../../proto/index.ts";
 import type { AtRest } from "../at-rest.ts";
+import type { ClientLimiter } from "../client-limits.ts";
 import { findClient } from "../clients.ts";
 import { readConsent, requireLive } from "../consent-record.ts";
 import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
@@ -15,6 +16,7 @@ export interface SettleParts {
   readonly db: AuthorityDb;
   readonly ledger: ConsentLedger;
   readonly atRest: AtRest;
+  readonly limiter: ClientLimiter;
 }
 
 export interface Asked {
@@ -56,6 +58,7 @@ async function settleOne(
     if (earlier !== undefined) return await tellAgain(question, sealed, earlier, parts);
     // A look ahead: the release decides again, in its own transaction.
     requireLive(await readConsent(db, parts.atRest, question.consent.grant_id), nowMs);
+    await parts.limiter.take(question.consent.client_id, question.queryId);
     return undefined;
   } catch (error) {
     if (error instanceof WjfError) return { result: "refusal", refusal: error.code };

@@ -26,7 +26,7 @@ test("a client is registered with defaults, listed, and found as it was given", 
   await using db = await open();
   const keys = await makeClientKeys();
   const added = await addClient(db, clock, bank(keys));
-  expect(added).toMatchObject({ sealed_only: false, limits: { queries_per_second: 200 } });
+  expect(added).toMatchObject({ sealed_only: false, limits: { queries_per_second: 5000 } });
   expect(await findClient(db, "demo-bank")).toEqual(added);
   expect((await listClients(db)).map((client) => client.client_id)).toEqual(["demo-bank"]);
   await expect(addClient(db, clock, bank(keys))).rejects.toMatchObject(invalid);

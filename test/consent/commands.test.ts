@@ -68,7 +68,7 @@ async function wjf(...args: string[]): Promise<Printed> {
   try {
     process.exitCode = 0;
     await program.parseAsync([...args, "--json"], { from: "user" });
-    const status = Number(process.exitCode);
+    const status = process.exitCode;
     expect(out).toHaveLength(1);
     const result = JSON.parse(out.join("")) as Printed["result"];
     return { status, result, text: err.join("") };
@@ -157,6 +157,24 @@ test("consent: list, show, pause, resume, revoke; the running authority follows 
   await expect(wjf("consent", "show", "0".repeat(32))).rejects.toMatchObject({
     code: "consent-unknown",
   });
+});
+
+test("an institution that has had its day's queries is told so, and when it was told stands in the log", async () => {
+  const limited = await Bank.register(federation, { clientId: "limited-bank" });
+  const { db } = federation.authority.service.options;
+  const limits = { queries_per_second: 9, queries_per_day: 1, consent_requests_per_minute: 9 };
+  const update = db.updateTable("client").set({ limits: JSON.stringify(limits) });
+  await update.where("client_id", "=", limited.clientId).execute();
+  const subject = federation.truth[0]?.numbers[0]?.msisdn ?? "";
+  const theirs = await limited.consent({ subject, maxUses: 5, products: [PRODUCT] });
+  expect((await limited.ask(theirs, PRODUCT)).status).toBe(200);
+  const response = await limited.send(theirs, { product: PRODUCT });
+  expect(response.status).toBe(429);
+  expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+  await response.body?.cancel();
+  const { result } = await wjf("audit", "show", "--consent", theirs.id);
+  const { leaf } = (result["leaves"] as { leaf: object }[]).at(-1) ?? {};
+  expect(leaf).toMatchObject({ type: "refusal", code: "rate-limited", client_id: "limited-bank" });
 });
 
 test("consent retention: nothing is due, and saying so changes nothing", async () => {

@@ -74,10 +74,7 @@ async function ask(
     ...changes,
   };
   const given = Object.entries(form).filter(([, value]) => value !== undefined);
-  return post(
-    `${fixture.origin}/oidc/backchannel`,
-    Object.fromEntries(given) as Record<string, string>,
-  );
+  return post(`${fixture.origin}/oidc/backchannel`, Object.fromEntries(given));
 }
 
 async function dpop(fixture: Fixture, changes: Record<string, unknown> = {}): Promise<string> {

@@ -34,9 +34,9 @@ interface Outcome {
 /** Asks through the gateway until told to stop. */
 function load(consent: GivenConsent) {
   const outcomes: Outcome[] = [];
-  let stopping = false;
+  const stop = new AbortController();
   const work = async () => {
-    while (!stopping) {
+    while (!stop.signal.aborted) {
       const sentMs = performance.now();
       const response = await scene.bank.send(consent, { product: PRODUCT });
       const { type = "" } = (await response.json()) as { type?: string };
@@ -47,7 +47,7 @@ function load(consent: GivenConsent) {
   return {
     outcomes,
     async stop() {
-      stopping = true;
+      stop.abort();
       await workers;
     },
   };

@@ -37,9 +37,9 @@ test("two rotations under load: every question is answered, with old tokens and 
   const rotate = () => rotateTokenKeys(folder, rootPublicKey, systemClock);
   const consents = [await give()];
   const statuses: number[] = [];
-  let stopping = false;
+  const stop = new AbortController();
   const worker = async () => {
-    for (let i = 0; !stopping; i++) {
+    for (let i = 0; !stop.signal.aborted; i++) {
       const consent = consents[i % consents.length] as GivenConsent;
       const response = await scene.bank.send(consent, { product: PRODUCT });
       if (response.status !== 200) process.stderr.write(`${await response.text()}\n`);
@@ -62,7 +62,7 @@ test("two rotations under load: every question is answered, with old tokens and 
     const before = statuses.length;
     while (statuses.length < before + 12) await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  stopping = true;
+  stop.abort();
   await workers;
   expect(new Set(consents.map(({ token }) => decodeProtectedHeader(token).kid)).size).toBe(3);
   expect(statuses.length).toBeGreaterThan(24);
