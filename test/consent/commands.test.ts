@@ -94,7 +94,7 @@ test("client: add with generated keys, list, rotate with a JWK Set, disable", as
   expect(result["limits"]).toMatchObject({ queries_per_second: 7, queries_per_day: 5_000_000 });
   const keys = String(result["private_keys"]);
   expect(statSync(join(keys, "signing.jwk")).mode & 0o777).toBe(0o600);
-  // No private member has gone to the registry.
+  // The authority has no private member.
   expect(JSON.stringify(result["jwks"])).not.toContain('"d"');
   await expect(wjf("client", "add", "second-bank", ...about, "--generate")).rejects.toMatchObject({
     code: "data-invalid",
