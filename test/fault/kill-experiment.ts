@@ -25,9 +25,9 @@ export interface KillResult {
   readonly leaves: number;
 }
 
-const WORKERS = 4;
+const WORKERS = 6;
 /** The longest that an authority lives once it answers, milliseconds. */
-const LIFE_MS = 400;
+const LIFE_MS = 800;
 /** Shares of the kills that come while it starts, and at any moment after, whether it answers again or not. */
 const KILLED_WHILE_STARTING = 0.05;
 const KILLED_EARLY = 0.1;

@@ -1,5 +1,6 @@
-// Somebody else's verifier over our log: a program over Go's sumdb packages, given as WJF_GO_VERIFIER
-// (docs/decisions/021-independent-verifier.md). `$WJF_GO_VERIFIER DIR VKEY [RECEIPT…]` exits 0 when all of it holds.
+// Somebody else's verifier over our log: examples/verify-log, a program over Go's sumdb packages
+// (docs/decisions/021-independent-verifier.md). It is compiled here where there is Go and those packages, as on Debian with
+// golang-golang-x-mod-dev; WJF_GO_VERIFIER names another program with the same parameters.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,15 +9,29 @@ import { afterAll, expect, test } from "vitest";
 import { exportLog } from "../../../consent/log/index.ts";
 import { approved, openTestLog, refusals, release } from "./log-fixtures.ts";
 
-const verifier = process.env["WJF_GO_VERIFIER"];
 const folder = mkdtempSync(join(tmpdir(), "wjf-go-"));
+const verifier = process.env["WJF_GO_VERIFIER"] ?? compile();
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Undefined where that cannot be done. */
+function compile(): string | undefined {
+  const source = join(import.meta.dirname, "../../../examples/verify-log/main.go");
+  const program = join(folder, "verify-log");
+  const environment = {
+    ...process.env,
+    GO111MODULE: "off",
+    GOPATH: process.env["GOPATH"] ?? "/usr/share/gocode",
+    GOCACHE: join(folder, "cache"),
+  };
+  const built = spawnSync("go", ["build", "-o", program, source], { env: environment });
+  return built.status === 0 ? program : undefined;
+}
 
 const run = (...parameters: string[]) =>
   spawnSync(verifier ?? "", parameters, { encoding: "utf8" });
 
 test("Go's note and tlog packages accept our log and our receipts, and refuse a spoilt one", async (context) => {
-  if (verifier === undefined) return context.skip("WJF_GO_VERIFIER is not set");
+  if (verifier === undefined) return context.skip("there is no Go with golang.org/x/mod here");
   await using opened = await openTestLog();
   const { log } = opened;
   const receipts: string[] = [];
