@@ -36,7 +36,7 @@ nav.pages a[aria-current]{color:inherit;font-weight:600;text-decoration:none}
 textarea{font:inherit;padding:.5rem .75rem;width:100%;border:1px solid var(--line);border-radius:.375rem;background:var(--paper);color:var(--ink)}
 table{border-collapse:collapse}th,td{padding:.2rem 1.5rem .2rem 0;text-align:start;border-bottom:1px solid var(--line)}tbody th{font-weight:400}
 .score strong{font-size:3rem;line-height:1}
-.radar{display:block;width:100%;max-width:30rem;height:auto}.radar text{font-size:13px;fill:var(--ink)}
+.radar{display:block;width:100%;max-width:30rem;height:auto}.radar text{font-size:15px;fill:var(--ink)}
 .radar .ring{fill:none;stroke:var(--line);stroke-opacity:.45}.radar .shape{fill:var(--accent);fill-opacity:.3;stroke:var(--accent);stroke-width:2}`;
 
 export const STYLE_PATH = "/assets/consent.css";

@@ -8,9 +8,11 @@ export interface Spoke {
   readonly share: number;
 }
 
-const WIDTH = 420;
-const HEIGHT = 320;
-const RADIUS = 105;
+const WIDTH = 430;
+const HEIGHT = 340;
+const RADIUS = 100;
+/** Of the labels, whose font is 15 units high (consent/approval/layout.ts). */
+const LINE = 17;
 const RINGS = [25, 50, 75, 100];
 
 interface Point {
@@ -55,11 +57,15 @@ export function radar(spokes: readonly Spoke[], label: string): Html {
 
 function axis({ name, share }: Spoke, index: number, count: number): Html {
   const end = at(index, count, RADIUS);
-  const text = at(index, count, RADIUS + 16);
-  const across = text.x - WIDTH / 2;
+  const { x, y } = at(index, count, RADIUS + 16);
+  const across = x - WIDTH / 2;
   const anchor = Math.abs(across) < 12 ? "middle" : across < 0 ? "end" : "start";
+  // A word a line: a phone's width has no room for "Telecom spending" beside the picture.
+  const lines = [...name.split(" "), share];
+  // Labels above and below stand off by more, because they grow towards the picture.
+  const first = y + ((y - HEIGHT / 2) * 14) / RADIUS - ((lines.length - 1) * LINE) / 2 + 5;
   return html`<line class="ring" x1="${WIDTH / 2}" y1="${HEIGHT / 2}" x2="${end.x}" y2="${end.y}" />
-    <text x="${text.x}" y="${text.y}" text-anchor="${anchor}" dominant-baseline="middle">
-      ${name} ${share}
+    <text text-anchor="${anchor}">
+      ${lines.map((line, i) => html`<tspan x="${x}" y="${first + i * LINE}">${line}</tspan> `)}
     </text> `;
 }
