@@ -33,6 +33,9 @@ import type { FollowHub } from "./follow-hub.ts";
 import type { Reveal } from "./release/merge-opener.ts";
 import type { Releaser } from "./release/releaser.ts";
 
+/** How long the gateway may take for its next message. */
+const STEP_WITHIN_MS = 30_000;
+
 const PROVINCE = /^p[1-6][0-9]\.weijifen\.internal$/;
 
 export interface AuthorityParts {
@@ -125,10 +128,19 @@ async function converse<Commit, Outcomes>(
 ): Promise<Outcomes> {
   requirePeer(stream, (name) => name === roleName("gateway"));
   const messages = stream[Symbol.asyncIterator]() as AsyncIterator<unknown>;
+  // A cancelled stream does not end its iterator: without this a gateway that hangs up would never be noticed.
+  const gone = Promise.withResolvers<never>();
+  gone.promise.catch(() => undefined);
+  stream.once("cancelled", () => gone.reject(new WjfError("request-malformed", "hung up")));
   const next = async (): Promise<Step<Commit>> => {
-    const { value, done } = await messages.next();
-    if (done === true) throw new WjfError("request-malformed", "the stream ended early");
-    return parseWith(schema, value, "request-malformed", "message");
+    const late = setTimeout(() => gone.reject(new WjfError("deadline-exceeded")), STEP_WITHIN_MS);
+    try {
+      const { value, done } = await Promise.race([messages.next(), gone.promise]);
+      if (done === true) throw new WjfError("request-malformed", "the stream ended early");
+      return parseWith(schema, value, "request-malformed", "message");
+    } finally {
+      clearTimeout(late);
+    }
   };
   const first = await next();
   if (first.step !== "commit") throw new WjfError("request-malformed", "first comes the commit");

@@ -159,6 +159,8 @@ async function converse<Outcomes>(
       stream.write({ reveal: { ciphertexts: turn.reveal() } });
     }
   } catch (error) {
+    // Ending a stream that was left early does not reach the other end; cancelling does.
+    stream.cancel();
     throw isServiceError(error) ? fromServiceError(error) : error;
   } finally {
     stream.end();

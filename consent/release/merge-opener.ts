@@ -37,6 +37,8 @@ export type Reveal = () => Promise<readonly Uint8Array[]>;
 export class MergeOpener implements Disposable {
   readonly #parts: MergeOpenerParts;
   readonly #decryptors = new Map<number, HeDecryptor>();
+  /** Challenges that have not been answered, by epoch. */
+  readonly #unanswered = new Map<number, number>();
 
   constructor(parts: MergeOpenerParts) {
     this.#parts = parts;
@@ -46,7 +48,9 @@ export class MergeOpener implements Disposable {
   async open(merge: CheckedMerge, reveal: Reveal): Promise<OpenedMerge> {
     const { db, auditProbability, random } = this.#parts;
     await requireNotSuspended(db, merge.epoch);
-    const audited = isAudited(auditProbability, random);
+    // Hanging up on a challenge must not be a free second throw of the coin: after one, every merge is audited.
+    const owed = (this.#unanswered.get(merge.epoch.number) ?? 0) > 0;
+    const audited = owed || isAudited(auditProbability, random);
     if (audited) await this.#audit(merge, reveal);
     return {
       sums: this.#decrypt(merge),
@@ -57,7 +61,9 @@ export class MergeOpener implements Disposable {
   async #audit(merge: CheckedMerge, reveal: Reveal): Promise<void> {
     const { scheme, ledger, epochs, db, clock } = this.#parts;
     try {
+      this.#owe(merge.epoch, 1);
       auditMerge(merge, await reveal(), scheme);
+      this.#owe(merge.epoch, -1);
     } catch (error) {
       const mismatched = error instanceof WjfError && error.code === "merge-mismatch";
       await ledger.log.append([auditLeaf(merge, mismatched ? "mismatched" : "withheld")]);
@@ -70,6 +76,10 @@ export class MergeOpener implements Disposable {
       }
       throw error;
     }
+  }
+
+  #owe({ number }: Epoch, challenges: number): void {
+    this.#unanswered.set(number, (this.#unanswered.get(number) ?? 0) + challenges);
   }
 
   /** @throws WjfError `masks-uncancelled` unless each slot 0 counts exactly the participants. */

@@ -164,7 +164,7 @@ describe("short of fraud: refused, and nothing is released or spent", () => {
     const audits = (await scene.leaves("merge-audit")).filter(
       (leaf) => leaf.descriptor_sha256 === digest,
     );
-    expect(audits.length).toBeGreaterThanOrEqual(4);
+    expect(audits).toHaveLength(5);
     for (const audit of audits) expect(audit.result).toBe("withheld");
     expect(answerOf((await hostile.release(fanOut))[0])).toHaveProperty("answer");
   });
@@ -357,4 +357,28 @@ describe("without an audit (p = 0): what the authority sees by itself", () => {
       refusal("claims-invalid"),
     ]);
   });
+});
+
+test("hanging up on an audit is no second throw of the coin: after one, every merge is audited", async () => {
+  await using scene = await openScene({
+    provinces: 2,
+    environment: { WJF_MERGE_AUDIT_PROBABILITY: "0.5" },
+  });
+  const fanOut = await scene.hostile.fanOut([await request(scene)]);
+  const hangUp = () => {
+    throw new Error("the gateway hangs up");
+  };
+  const hungUp = async (): Promise<boolean> =>
+    await scene.hostile.release(fanOut, {}, hangUp).then(
+      () => false,
+      () => true,
+    );
+  while (!(await hungUp()));
+  let audits = 0;
+  const answer = () => {
+    audits++;
+    return ciphertexts(fanOut.replies);
+  };
+  for (let round = 0; round < 30; round++) await scene.hostile.release(fanOut, {}, answer);
+  expect(audits).toBe(30);
 });
