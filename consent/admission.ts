@@ -6,6 +6,12 @@ import { z } from "zod";
 import { Sha256Hex } from "../core/ids.ts";
 import { openStatement, type SignedStatement } from "../crypto/index.ts";
 
+/**
+ * How long an admission counts, seconds: the life of a status list, so that a withdrawn consent is evaluated no longer
+ * under an admission that somebody kept than under a list that somebody kept.
+ */
+export const ADMISSION_TTL_S = 60;
+
 /** The consent token's subject and id, which a node opens the subject tag with. */
 export const AdmittedItem = z.strictObject({
   sub: z.string().max(128),
@@ -18,6 +24,8 @@ export const Admission = z.strictObject({
   /** D, hexadecimal. */
   descriptor: Sha256Hex,
   items: z.array(AdmittedItem).min(1).max(1024),
+  /** NumericDate; from then on a node looks at every token and at its own status list again. */
+  expires_at: z.int(),
 });
 export type Admission = z.infer<typeof Admission>;
 

@@ -2,7 +2,7 @@
 // its findings for the release that follows, so that nothing is verified twice; forgetting them costs time, not safety.
 import type { KeyObject } from "node:crypto";
 import type { Catalogue } from "../catalogue/index.ts";
-import type { Clock } from "../core/clock.ts";
+import { type Clock, nowSeconds } from "../core/clock.ts";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import {
   type DigestedDescriptor,
@@ -12,7 +12,7 @@ import {
   signStatement,
 } from "../crypto/index.ts";
 import type { AdmitRequest, ItemCredentials, ReleaseOutcome } from "../proto/index.ts";
-import type { Admission } from "./admission.ts";
+import { type Admission, ADMISSION_TTL_S } from "./admission.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
 import { requestRules } from "./federation-view.ts";
 import { type Asked, settle, type SettleParts } from "./release/settle.ts";
@@ -75,6 +75,7 @@ export class Admitter {
           ? []
           : [{ sub: question.consent.sub, jti: question.consent.jti }],
       ),
+      expires_at: nowSeconds(this.#parts.clock) + ADMISSION_TTL_S,
     };
     return { admission: signStatement("admission", admission, this.#parts.admissionKey) };
   }

@@ -3,7 +3,7 @@
 import type { KeyObject } from "node:crypto";
 import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
 import { sha256Hex } from "../core/canonical.ts";
-import type { Clock } from "../core/clock.ts";
+import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode, SubjectTag } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
@@ -105,7 +105,7 @@ export class FanOutAnswerer {
       throw new WjfError("descriptor-invalid", "credentials: one for every item");
     }
     this.#guard.requireFresh(digested.digest);
-    const admission = openAdmissionOf(request, digested, epoch);
+    const admission = openAdmissionOf(request, digested, epoch, nowSeconds(this.#parts.clock));
     const slots = new Uint32Array(digested.slotsUsed);
     const refusals: Refusal[] = [];
     const evaluations = items.map(async (item, index) => {
@@ -176,11 +176,15 @@ export class FanOutAnswerer {
   }
 }
 
-/** @throws WjfError `receipt-invalid` when there is an admission, and it is not the authority's for this fan-out. */
+/**
+ * Nothing when there is none, or its time is over: then the node verifies every item itself.
+ * @throws WjfError `receipt-invalid` when there is an admission, and it is not the authority's for this fan-out.
+ */
 function openAdmissionOf(
   { admission: signed }: EvaluateRequest,
   { descriptor, digest }: DigestedDescriptor,
   epoch: EpochView,
+  now: number,
 ): Admission | undefined {
   if (signed === undefined || signed === null) return undefined;
   const admission = openAdmission(signed, epoch.admissionKey);
@@ -188,7 +192,7 @@ function openAdmissionOf(
     admission.descriptor === digest.toString("hex") &&
     admission.items.length === descriptor.items.length;
   if (!about) throw new WjfError("receipt-invalid", "the admission is of another fan-out");
-  return admission;
+  return now < admission.expires_at ? admission : undefined;
 }
 
 /** @throws WjfError `descriptor-invalid` when the body's claims are not those that the descriptor names. */

@@ -1,12 +1,15 @@
 // Issue 3, must-show 5: a consent is withdrawn while questions under it keep coming. Failure: the authority releases anything
 // after the withdrawal was acknowledged; a node evaluates a question later than one status ttl after it. Not failure: an
 // answer that was released before, and arrives after.
+import { createPublicKey } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeLeaf, type Leaf } from "../../consent/log/index.ts";
 import { ConsentOperator } from "../../consent/operator.ts";
+import { readAuthoritySecrets } from "../../consent/secrets.ts";
 import { readTrustAnchor } from "../../consent/trust-anchor.ts";
-import { FederationView } from "../../consent/verifier.ts";
+import { FederationView, openAdmission } from "../../consent/verifier.ts";
 import { ManualClock } from "../../core/clock.ts";
+import { signStatement } from "../../crypto/index.ts";
 import type { GivenConsent } from "../federation/bank.ts";
 import { openScene, type Scene } from "../federation/scene.ts";
 
@@ -119,6 +122,36 @@ test("nothing is released after the acknowledgement, and the nodes stop within t
   process.stderr.write(
     `last evaluation after the acknowledgement, by node: ${lags.join(", ")} ms\n`,
   );
+});
+
+test("an admission that a gateway has kept is no way around it once its time is over", async () => {
+  const consent = await give();
+  const { options, lifecycle } = scene.federation.authority.service;
+  await options.transact((tx) => lifecycle.change(tx, consent.id, "revoke", "person"));
+  await lastEvaluation("11", consent, AbortSignal.timeout(TTL_MS));
+  const secrets = readAuthoritySecrets(`${scene.federation.settings.home}/authority/secrets`);
+  const now = Math.floor(Date.now() / 1000);
+  const { sub, jti } = consent.claims;
+  const refusal = async (expiresAt: number) => {
+    const credentials = [await scene.bank.sign(consent, { product: PRODUCT })];
+    const digested = scene.hostile.describe(credentials);
+    const statement = {
+      descriptor: digested.digest.toString("hex"),
+      items: [{ sub, jti }],
+      expires_at: expiresAt,
+    };
+    const admission = signStatement("admission", statement, secrets.admissionKey);
+    const reply = await scene.hostile.evaluate("11", digested, credentials, admission);
+    return scene.hostile.refusals("11", reply)[0]?.code;
+  };
+  expect(await refusal(now - 1)).toBe("consent-revoked");
+  // In time it is the authority's word, of which the node checks a sample: so this one may come out either way.
+  expect([undefined, "consent-revoked"]).toContain(await refusal(now + 60));
+  const asked = [await scene.bank.sign(await give(), { product: PRODUCT })];
+  const reply = await scene.hostile.admit(scene.hostile.describe(asked), asked);
+  if (reply.step !== "admission") throw new Error("a good question was not admitted");
+  const { expires_at } = openAdmission(reply.admission, createPublicKey(secrets.admissionKey));
+  expect(expires_at - now).toBeLessThanOrEqual(TTL_MS / 1000 + 5);
 });
 
 test("a withdrawal by another process on the same database reaches authority and nodes alike", async () => {

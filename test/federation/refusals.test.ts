@@ -292,6 +292,7 @@ describe("at a node, when a hostile gateway forwards it all the same", () => {
     const statement = {
       descriptor: digested.digest.toString("hex"),
       items: [{ sub: parts.consent.claims["sub"], jti: parts.consent.claims["jti"] }],
+      expires_at: Math.floor(Date.now() / 1000) + 60,
     };
     const own = signStatement("admission", statement, hostile.signingKey);
     const good = await parts.bank.sign(parts.consent, SCORE);

@@ -145,7 +145,11 @@ export class ObservedNode implements AsyncDisposable {
         },
       ],
     });
-    const admission = { descriptor: digest.toString("hex"), items: [{ sub, jti }] };
+    const admission = {
+      descriptor: digest.toString("hex"),
+      items: [{ sub, jti }],
+      expires_at: roster.not_after,
+    };
     const body = Buffer.from(JSON.stringify({ product, ...(claims && { claims }) }));
     return {
       descriptor: bytes,
