@@ -167,6 +167,7 @@ export function queryPage(frame: PortalFrame, shown: ShownQuery): string {
   const { query, objections } = shown;
   const words = portalWording(lang);
   const { stored } = query;
+  const model = stored?.model ?? undefined;
   const coverage = stored && `${stored.coverage.answered} / ${stored.coverage.of}`;
   const body = html`<dl>
       <dt>${words.when}</dt>
@@ -183,7 +184,7 @@ export function queryPage(frame: PortalFrame, shown: ShownQuery): string {
       <dd>${query.kind && words.kinds[query.kind]}</dd>
       <dt>${words.answer}</dt>
       <dd>${stored === undefined ? words.answerGone : answerText(stored.answer, words)}</dd>
-      ${stored?.model != null && entry(words.model, `${stored.model.id}@${stored.model.version}`)}
+      ${model && entry(words.model, `${model.id}@${model.version}`)}
       ${coverage && entry(words.coverage, coverage)}
       <dt>${words.consent}</dt>
       <dd><a href="/consents/${query.consentId}?lang=${lang}">${query.institution}</a></dd>

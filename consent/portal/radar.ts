@@ -66,6 +66,6 @@ function axis({ name, share }: Spoke, index: number, count: number): Html {
   const first = y + ((y - HEIGHT / 2) * 14) / RADIUS - ((lines.length - 1) * LINE) / 2 + 5;
   return html`<line class="ring" x1="${WIDTH / 2}" y1="${HEIGHT / 2}" x2="${end.x}" y2="${end.y}" />
     <text text-anchor="${anchor}">
-      ${lines.map((line, i) => html`<tspan x="${x}" y="${first + i * LINE}">${line}</tspan> `)}
+      ${lines.map((line, i) => html`<tspan x="${x}" y="${first + i * LINE}">${line}</tspan>`)}
     </text> `;
 }
