@@ -113,7 +113,10 @@ export class FanOutAnswerer {
       try {
         const subject = await this.#subject(item, credentials, epoch, admission?.items[index]);
         const body = credentials.body;
-        slots.set(await this.#evaluate(item, subject, body, pending), item.slot_offset);
+        slots.set(
+          await this.#evaluate(item, subject, body, pending, items.length),
+          item.slot_offset,
+        );
       } catch (error) {
         if (!(error instanceof WjfError)) throw error;
         refusals.push({ item: index, code: error.code });
@@ -156,6 +159,7 @@ export class FanOutAnswerer {
     subject: SubjectTag,
     body: Buffer,
     pending: PendingReply,
+    questions: number,
   ): Promise<Uint32Array> {
     const { catalogue, secrets, store, models, claims: opener } = this.#parts;
     const product = requireProduct(catalogue, item.product);
@@ -166,9 +170,11 @@ export class FanOutAnswerer {
     const sealed = requireClaims(item, body);
     const mode = models.admit(product);
     const person = store.lookup(subject);
-    // Claims are opened only for people held here; for others the time that it takes is counted all the same.
-    const claims = person && (await opener.open(sealed));
-    if (person === undefined && sealed !== undefined) pending.owe(opener.sparedMs());
+    // Claims are opened only for people held here, and it must not show that others' are not.
+    const claims =
+      person === undefined && sealed !== undefined
+        ? await opener.spare(pending, questions)
+        : await opener.open(sealed);
     const slots = evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
     models.observe(product, person, catalogue);
     if (mode === "shadow") throw new WjfError("model-in-shadow");

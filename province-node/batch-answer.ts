@@ -122,7 +122,7 @@ export class BatchAnswerer {
       if (refusal !== undefined && refusal !== "model-in-shadow") continue;
       const person = store.lookup(row.subject);
       if (person === undefined) {
-        if (row.claims !== undefined) pending.owe(this.#parts.claims.sparedMs());
+        if (row.claims !== undefined) await this.#parts.claims.spare(pending, rows.length);
         continue;
       }
       const claims = row.claims && (await this.#parts.claims.open(row.claims));

@@ -55,7 +55,7 @@ beforeAll(async () => {
   });
   resources.use(federation);
   await loadSichuan();
-}, 600_000);
+}, 3_000_000);
 afterAll(async () => await resources?.[Symbol.asyncDispose]());
 
 /** The file takes the place of the province's generated people; its node is started again over it. */
