@@ -153,5 +153,5 @@ export function slotWidth(product: Product): number {
 /** The form of the opened claims as JSON Schema (draft 2020-12), for /v1/products; null where there are none. */
 export function claimsJsonSchema(product: Product): Record<string, unknown> | null {
   if (product.claimsSchema === null) return null;
-  return z.toJSONSchema(product.claimsSchema, { io: "input" }) as Record<string, unknown>;
+  return z.toJSONSchema(product.claimsSchema, { io: "input" });
 }

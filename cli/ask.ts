@@ -1,6 +1,5 @@
 // `wjf ask`: one question about one person to a running federation: consent by CIBA, then the query.
 import { readFileSync } from "node:fs";
-import { loadCatalogue, requireProduct } from "../catalogue/index.ts";
 import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { normaliseCnId, normaliseMsisdn } from "../crypto/index.ts";
@@ -22,27 +21,27 @@ export interface AskOptions {
 
 export async function ask(output: Output, options: AskOptions): Promise<void> {
   const settings = readSettings();
-  const product = requireProduct(loadCatalogue(), options.product);
   const institution = new Institution(settings, readInstitutionKeys(settings.home, options.client));
+  const { product, title, kind } = await institution.product(options.product);
   const claims = readClaims(options.claims);
   output.line("Asking the person for consent");
-  const result: ResultForm = product.kind === "yes_no" ? "boolean" : product.kind;
+  const result: ResultForm = kind === "yes_no" ? "boolean" : kind;
   const consent = await institution.consent({
     subject: readSubject(options),
-    products: [product.ref],
+    products: [product],
     purpose: options.purpose,
     result,
     maxUses: 1,
     sandboxApproves: options.wait !== true && !settings.production,
   });
-  const { reply, ms } = await institution.ask(consent, product.ref, {
+  const { reply, ms } = await institution.ask(consent, product, {
     ...(claims === undefined ? {} : { claims }),
     sealed: options.sealed === true,
   });
   output.line(JSON.stringify(reply.answer, null, 2));
   const { answered, of } = reply.coverage;
   output.line(
-    `${product.en} ${product.zh}: ${answered} of ${of} provinces answered, ${ms.toFixed(0)} ms`,
+    `${title.en} ${title.zh}: ${answered} of ${of} provinces answered, ${ms.toFixed(0)} ms`,
   );
   output.result({ ...reply, ms });
 }

@@ -45,6 +45,17 @@ export interface TimedAnswer {
   readonly ms: number;
 }
 
+const Products = z.looseObject({
+  products: z.array(
+    z.looseObject({
+      product: z.string(),
+      title: z.object({ zh: z.string(), en: z.string() }),
+      kind: z.enum(["yes_no", "score", "tags"]),
+    }),
+  ),
+});
+export type ListedProduct = z.infer<typeof Products>["products"][number];
+
 const RosterHolder = z.looseObject({ roster: z.string() });
 
 export class Institution {
@@ -79,6 +90,15 @@ export class Institution {
       },
       ...(options.sandboxApproves ? { approve } : {}),
     });
+  }
+
+  /** As the gateway lists it, institutions' own models included. @throws WjfError `product-unknown`. */
+  async product(ref: string): Promise<ListedProduct> {
+    const response = await fetch(new URL("/v1/products", this.#settings.gatewayUrl));
+    const { products } = parseWith(Products, await response.json(), "internal", "products");
+    const found = products.find(({ product }) => product === ref);
+    if (found === undefined) throw new WjfError("product-unknown");
+    return found;
   }
 
   /** Seals claims to the provinces' group key, once the roster's signature has been verified. */

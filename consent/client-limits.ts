@@ -88,7 +88,7 @@ export class ClientLimiter {
       .where("client_id", "=", clientId)
       .where("released_at", ">=", dayOf(now) * DAY_MS - CHINA_OFFSET_MS)
       .executeTakeFirstOrThrow();
-    return Number(released);
+    return released;
   }
 }
 

@@ -146,10 +146,7 @@ export async function readUses(db: ConsentDb, id: string): Promise<Use[]> {
 }
 
 /** @throws WjfError `consent-*` unless the consent can be used at this moment. */
-export function requireLive(
-  consent: Pick<Consent, "state" | "expiresAt">,
-  nowMs: number,
-): void {
+export function requireLive(consent: Pick<Consent, "state" | "expiresAt">, nowMs: number): void {
   switch (consent.state) {
     case "ACTIVE":
       if (consent.expiresAt <= nowMs) throw new WjfError("consent-expired");

@@ -1,5 +1,5 @@
 // One fan-out's ciphertexts as the nodes make them: through province-node/reply.ts, the only way out of a province.
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { digestRoster } from "../../crypto/index.ts";
 import type { ProvinceCode } from "../../core/ids.ts";
 import {
@@ -12,7 +12,7 @@ import {
 import type { EvaluateReply } from "../../proto/index.ts";
 import { sealReply } from "../../province-node/reply.ts";
 import { makeMasks, makeRoster, type TestRoster } from "./roster-fixture.ts";
-import { shuffled } from "./slot-vectors.ts";
+import { randomSlots, shuffled } from "./slot-vectors.ts";
 
 const { plainModulus: t, polyModulusDegree: n } = HE_PARAMETERS;
 
@@ -76,9 +76,7 @@ export function replyOf(
 
 /** Partials as real nodes have them: zero at most provinces, small integers where the person is held. */
 export function partialsLike(slotsUsed: number, held: boolean): Uint32Array {
-  const partials = new Uint32Array(slotsUsed);
-  if (held) for (let i = 1; i < slotsUsed; i++) partials[i] = randomInt(255 * 850);
-  return partials;
+  return held ? randomSlots(slotsUsed, 255 * 850) : new Uint32Array(slotsUsed);
 }
 
 export const FULL_WIDTH = n - 1;

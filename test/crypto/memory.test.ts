@@ -29,7 +29,7 @@ test("keys, encryptors and decryptors made and dropped, good and bad, do not gro
   };
   makeAndDrop(10);
   const before = watched.memoryBytes();
-  makeAndDrop(200);
+  makeAndDrop(60);
   expect(watched.memoryBytes()).toBe(before);
 });
 

@@ -40,13 +40,13 @@ function answerOf(outcome: ReleaseOutcome | undefined): Record<string, unknown> 
   return JSON.parse(outcome.answer) as Record<string, unknown>;
 }
 
-describe("short of fraud: refused, and nothing is released or spent", () => {
-  let scene: Scene;
-  beforeAll(async () => {
-    scene = await openScene();
-  });
-  afterAll(() => scene[Symbol.asyncDispose]());
+let scene: Scene;
+beforeAll(async () => {
+  scene = await openScene();
+});
+afterAll(() => scene[Symbol.asyncDispose]());
 
+describe("short of fraud: refused, and nothing is released or spent", () => {
   test("an honest merge is released, audited and logged", async () => {
     const fanOut = await scene.hostile.fanOut([await request(scene)]);
     const [outcome] = await scene.hostile.release(fanOut);
@@ -224,24 +224,24 @@ describe("short of fraud: refused, and nothing is released or spent", () => {
   });
 });
 
+// Last with this scene: the gateway does not recover from it.
 describe("fraud: an altered merge, signed for", () => {
-  let scene: Scene;
   let fanOut: HostileFanOut;
   let epochBefore: number;
+  let releasedBefore: number;
   beforeAll(async () => {
-    scene = await openScene({ provinces: 2 });
     epochBefore = scene.hostile.epoch.number;
     fanOut = await scene.hostile.fanOut([await request(scene)]);
+    releasedBefore = (await scene.leaves("release")).length;
   });
-  afterAll(() => scene[Symbol.asyncDispose]());
 
   test("is found by adding the parts again: refused, logged, nothing released", async () => {
     const merged = altered(scene, fanOut);
     await expect(scene.hostile.release(fanOut, { merged })).rejects.toEqual(
       refused("merge-mismatch"),
     );
-    expect(await scene.leaves("merge-audit")).toMatchObject([{ result: "mismatched" }]);
-    expect(await scene.leaves("release")).toEqual([]);
+    expect((await scene.leaves("merge-audit")).at(-1)).toMatchObject({ result: "mismatched" });
+    expect(await scene.leaves("release")).toHaveLength(releasedBefore);
   });
 
   test("its commitment is kept, and proves the fraud to anybody", async () => {
@@ -293,15 +293,15 @@ async function untilNodesFollow(scene: Scene): Promise<HostileFanOut> {
 }
 
 describe("without an audit (p = 0): what the authority sees by itself", () => {
-  let scene: Scene;
+  let unaudited: Scene;
   beforeAll(async () => {
-    scene = await openScene({ environment: { WJF_MERGE_AUDIT_PROBABILITY: "0" } });
+    unaudited = await openScene({ environment: { WJF_MERGE_AUDIT_PROBABILITY: "0" } });
   });
-  afterAll(() => scene[Symbol.asyncDispose]());
+  afterAll(() => unaudited[Symbol.asyncDispose]());
 
   test("any one node left out, or one counted twice: the masks do not cancel", async () => {
-    const { hostile } = scene;
-    const fanOut = await hostile.fanOut([await request(scene)]);
+    const { hostile } = unaudited;
+    const fanOut = await hostile.fanOut([await request(unaudited)]);
     const all = ciphertexts(fanOut.replies);
     for (const [i, each] of all.entries()) {
       for (const parts of [all.toSpliced(i, 1), [...all, each]]) {
@@ -311,13 +311,13 @@ describe("without an audit (p = 0): what the authority sees by itself", () => {
         );
       }
     }
-    expect(await scene.leaves("release")).toEqual([]);
+    expect(await unaudited.leaves("release")).toEqual([]);
     expect(answerOf((await hostile.release(fanOut))[0])).toHaveProperty("answer");
   });
 
   test("a count that was made to fit does not help: the other slots are noise out of all bounds", async () => {
-    const { hostile } = scene;
-    const fanOut = await hostile.fanOut([await request(scene)]);
+    const { hostile } = unaudited;
+    const fanOut = await hostile.fanOut([await request(unaudited)]);
     const two = ciphertexts(fanOut.replies.slice(0, 2));
     using encryptor = hostile.scheme.encryptor(hostile.epoch.publicKey);
     // Without the secret key slot 0 can only be guessed.
@@ -330,8 +330,8 @@ describe("without an audit (p = 0): what the authority sees by itself", () => {
   });
 
   test("bytes that are no ciphertext of the scheme never reach decryption", async () => {
-    const { hostile } = scene;
-    const fanOut = await hostile.fanOut([await request(scene)]);
+    const { hostile } = unaudited;
+    const fanOut = await hostile.fanOut([await request(unaudited)]);
     const good = hostile.merge(ciphertexts(fanOut.replies));
     const transparent = Buffer.from(good).fill(0, good.length - 8 * hostile.scheme.slotCount);
     for (const merged of [
@@ -347,38 +347,14 @@ describe("without an audit (p = 0): what the authority sees by itself", () => {
   });
 
   test("what an honest sum could not be is out of range; less than that only an audit finds", async () => {
-    const { hostile } = scene;
-    const fanOut = await hostile.fanOut([await request(scene)]);
+    const { hostile } = unaudited;
+    const fanOut = await hostile.fanOut([await request(unaudited)]);
     using encryptor = hostile.scheme.encryptor(hostile.epoch.publicKey);
     const huge = encryptor.encrypt(Uint32Array.of(0, 0, 1_000_000));
     const merged = hostile.merge([...ciphertexts(fanOut.replies), huge]);
     expect(await hostile.release(fanOut, { merged })).toEqual([refusal("sum-out-of-range")]);
-    expect(await hostile.release(fanOut, { merged: altered(scene, fanOut) })).toEqual([
+    expect(await hostile.release(fanOut, { merged: altered(unaudited, fanOut) })).toEqual([
       refusal("claims-invalid"),
     ]);
   });
-});
-
-test("hanging up on an audit is no second throw of the coin: after one, every merge is audited", async () => {
-  await using scene = await openScene({
-    provinces: 2,
-    environment: { WJF_MERGE_AUDIT_PROBABILITY: "0.5" },
-  });
-  const fanOut = await scene.hostile.fanOut([await request(scene)]);
-  const hangUp = () => {
-    throw new Error("the gateway hangs up");
-  };
-  const hungUp = async (): Promise<boolean> =>
-    await scene.hostile.release(fanOut, {}, hangUp).then(
-      () => false,
-      () => true,
-    );
-  while (!(await hungUp()));
-  let audits = 0;
-  const answer = () => {
-    audits++;
-    return ciphertexts(fanOut.replies);
-  };
-  for (let round = 0; round < 30; round++) await scene.hostile.release(fanOut, {}, answer);
-  expect(audits).toBe(30);
 });
