@@ -35,6 +35,8 @@ export interface ConsentWish {
   /** The gateway; without it the authority's default. */
   readonly resource?: string;
   readonly bindingMessage?: string;
+  /** Binds the token to this key instead of a fresh one: a batch needs one key for all its tokens. */
+  readonly dpopKey?: webcrypto.CryptoKeyPair;
   /** Called once the authority has taken the request: gets the person to decide, and resolves when they have. */
   readonly approve?: () => Promise<void>;
 }
@@ -60,7 +62,7 @@ export async function obtainConsent(wish: ConsentWish): Promise<ObtainedConsent>
     ...(wish.resource !== undefined && { resource: wish.resource }),
     ...(wish.bindingMessage !== undefined && { binding_message: wish.bindingMessage }),
   });
-  const dpopKey = await oauth.randomDPoPKeyPair("ES256");
+  const dpopKey = wish.dpopKey ?? (await oauth.randomDPoPKeyPair("ES256"));
   await wish.approve?.();
   // When the decision has been waited for, the first poll need not wait for the interval again.
   const response = wish.approve === undefined ? pending : { ...pending, interval: 0 };

@@ -6,7 +6,14 @@ import { z } from "zod";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { type ErrorCode, isErrorCode, WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
-import { importPrivate, importPublic, openJson, openRoster, sealJson } from "../crypto/index.ts";
+import {
+  importPrivate,
+  importPublic,
+  openJson,
+  openRoster,
+  type PrivateP256Jwk,
+  sealJson,
+} from "../crypto/index.ts";
 import { QUERIES_PATH, type ResultForm } from "../consent/index.ts";
 import {
   approveInSandbox,
@@ -29,6 +36,8 @@ export interface ConsentOptions {
   readonly maxUses: number;
   /** The sandbox's person agrees at once; otherwise a real person has to. */
   readonly sandboxApproves: boolean;
+  /** Binds the token to the institution's own key, as the rows of a batch have to be. */
+  readonly boundToOwnKey?: boolean;
 }
 
 export const GatewayAnswer = z.looseObject({
@@ -69,10 +78,8 @@ export class Institution {
 
   /** @throws WjfError `consent-unknown` when the person does not agree, or nobody is known by the subject. */
   async consent(options: ConsentOptions): Promise<ObtainedConsent> {
-    const { kty, crv, x, y, d, kid } = this.#keys.signing;
-    const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-    const jwk = { kty, crv, x, y, d };
-    const privateKey = await webcrypto.subtle.importKey("jwk", jwk, algorithm, false, ["sign"]);
+    const { privateKey, publicKey } = await importPair(this.#keys.signing);
+    const { kid } = this.#keys.signing;
     const outbox = join(partyFolder(this.#settings.home, "authority"), "outbox.ndjson");
     const approve = async (): Promise<void> => approveInSandbox(await latestMessage(outbox));
     return await obtainConsent({
@@ -89,6 +96,7 @@ export class Institution {
         retention: { unit: "DAY", value: 30 },
       },
       ...(options.sandboxApproves ? { approve } : {}),
+      ...(options.boundToOwnKey === true && { dpopKey: { privateKey, publicKey } }),
     });
   }
 
@@ -132,6 +140,16 @@ export class Institution {
       : (JSON.parse(text) as unknown);
     return { reply: parseWith(GatewayAnswer, value, "internal", "answer"), ms };
   }
+}
+
+async function importPair(jwk: PrivateP256Jwk): Promise<webcrypto.CryptoKeyPair> {
+  const { kty, crv, x, y, d } = jwk;
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const { subtle } = webcrypto;
+  return {
+    privateKey: await subtle.importKey("jwk", { kty, crv, x, y, d }, algorithm, false, ["sign"]),
+    publicKey: await subtle.importKey("jwk", { kty, crv, x, y }, algorithm, true, ["verify"]),
+  };
 }
 
 function loginHint({ kind, value }: Subject): string {

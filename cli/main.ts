@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { WjfError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { registerAuditCommands } from "./audit-commands.ts";
+import { registerBatchCommands } from "./batch-commands.ts";
 import { registerCatalogueCommands } from "./catalogue-commands.ts";
 import { registerClientCommands } from "./client-commands.ts";
 import { registerConsentCommands } from "./consent-commands.ts";
@@ -19,6 +20,7 @@ const program = new Command("wjf")
   .exitOverride();
 
 registerFederationCommands(program);
+registerBatchCommands(program);
 registerNodeCommands(program);
 registerClientCommands(program);
 registerConsentCommands(program);

@@ -34,8 +34,8 @@ import { TokenChecker } from "./token-checker.ts";
 
 /** Blocks are taken into one manifest until their rows fill this many ciphertexts. */
 const AIMED_CIPHERTEXTS = 6;
-/** A manifest is asked at once, or again. */
-const MANIFEST_LIFETIME_S = 300;
+/** The life of a status list, as an admission (decision 050). */
+const MANIFEST_LIFETIME_S = 60;
 
 export interface BatchAdmitterParts extends SettleRowsParts {
   readonly epochs: EpochKeeper;

@@ -9,14 +9,15 @@ import {
   blockHash,
   BlockTree,
   type FederationView,
+  type LineBlock,
   parseRow,
   splitBlock,
+  splitBlocks,
   TokenChecker,
   verifyBatchProof,
 } from "../../consent/verifier.ts";
 import type { Batch, BatchStore, NewBlock } from "./batch-store.ts";
 import { packLines } from "./block-results.ts";
-import { type LineBlock, splitBlocks } from "./block-splitter.ts";
 
 export interface BatchLimits {
   readonly bytes: number;

@@ -8,6 +8,8 @@ export interface Comparison {
   readonly result: TrainingResult;
   /** Largest over the coefficients of |difference| / |central|. */
   readonly relativeError: number;
+  /** The same with the standard error in place of a coefficient smaller than it: such a one has no leading digits to agree on. */
+  readonly errorOfScale: number;
   readonly aucGap: number;
   readonly ksGap: number;
   readonly central: { readonly auc: number; readonly ks: number };
@@ -32,13 +34,18 @@ export async function compareWithCentral(
       : centralWoe(data.rows, data.labels, result.design.edges);
   const central = centralRegression(design, data.labels, TRAINING_DEFAULTS.l2);
   const measured = centralAucKs(central.scores, data.labels);
-  const errors = central.coefficients.map((value, c) => {
-    const difference = Math.abs(value - result.regression.coefficients[c]!);
-    return difference === 0 ? 0 : difference / Math.abs(value);
-  });
+  const { coefficients, standardErrors } = result.regression;
+  const differences = central.coefficients.map((value, c) => Math.abs(value - coefficients[c]!));
+  const errors = central.coefficients.map((value, c) =>
+    differences[c] === 0 ? 0 : differences[c]! / Math.abs(value),
+  );
+  const errorsOfScale = central.coefficients.map(
+    (value, c) => differences[c]! / Math.max(Math.abs(value), standardErrors[c]!),
+  );
   return {
     result,
     relativeError: Math.max(...errors),
+    errorOfScale: Math.max(...errorsOfScale),
     aucGap: Math.abs(measured.auc - (result.evaluation?.auc ?? NaN)),
     ksGap: Math.abs(measured.ks - (result.evaluation?.ks ?? NaN)),
     central: measured,

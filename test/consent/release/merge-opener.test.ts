@@ -130,9 +130,14 @@ describe("after a challenge that was not answered", () => {
   test("also while the gateway still keeps the authority waiting", async () => {
     coin = HEADS;
     const held = Promise.withResolvers<readonly Uint8Array[]>();
-    const slow = opener.open(merge(), () => held.promise);
+    const asked = Promise.withResolvers<void>();
+    const slow = opener.open(merge(), () => {
+      asked.resolve();
+      return held.promise;
+    });
+    await asked.promise;
     coin = TAILS;
-    while (!(await isChallenged()));
+    expect(await isChallenged()).toBe(true);
     held.resolve(parts);
     await slow;
     expect(await isChallenged()).toBe(false);

@@ -1,7 +1,7 @@
 // NDJSON as it streams in → blocks of lines, each line ending in one newline. Holds one block at most, whatever is sent; the
-// reader waits while a block is dealt with, and that is what holds the sender back.
-import { WjfError } from "../../core/errors.ts";
-import { BLOCK_ROWS, MAX_LINE_BYTES } from "../../consent/verifier.ts";
+// reader waits while a block is dealt with, and that is what holds the sender back. Institution and gateway cut alike.
+import { WjfError } from "../core/errors.ts";
+import { BLOCK_ROWS, MAX_LINE_BYTES } from "./batch-rows.ts";
 
 const NEWLINE = 0x0a;
 
