@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { partyFolder, type Settings } from "../core/config.ts";
@@ -46,28 +47,36 @@ export class FederationProcesses implements AsyncDisposable {
     const start = (name: string, script: string, ...args: string[]): ServiceProcess =>
       spawnService(name, [join(ROOT, script), ...args], logs, settings);
     await using starting = new AsyncDisposableStack();
-    const services = [
-      start("authority", "consent/main.ts"),
-      ...provinces.map(({ code }) =>
-        start(
-          `node-${code}`,
-          "province-node/main.ts",
-          "--province",
-          code,
-          "--data",
-          partyFolder(settings.home, code),
-        ),
-      ),
-      start("gateway", "gateway/main.ts"),
-    ];
-    const federation = starting.use(new FederationProcesses(services));
-    let done = 0;
-    await Promise.all(
-      services.map(async (service) => {
-        await ready(service, signal);
-        onReady?.(++done, services.length);
+    const spawns = [
+      () => start("authority", "consent/main.ts"),
+      ...provinces.map(({ code }) => () => {
+        const folder = partyFolder(settings.home, code);
+        const args = ["--province", code, "--data", folder];
+        return start(`node-${code}`, "province-node/main.ts", ...args);
       }),
-    );
+      () => start("gateway", "gateway/main.ts"),
+    ];
+    const services: ServiceProcess[] = [];
+    const federation = starting.use(new FederationProcesses(services));
+    // A start is all computing: more at once than there are cores take longer in all, and each much longer.
+    const lanes = availableParallelism() + 1;
+    const waiting = spawns.values();
+    let done = 0;
+    let failed = false;
+    const startInTurn = async (): Promise<void> => {
+      for (const spawnNext of waiting) {
+        // One failed: what it would start now, nobody would stop.
+        if (failed) return;
+        const service = spawnNext();
+        services.push(service);
+        await ready(service, signal).catch((error: unknown) => {
+          failed = true;
+          throw error;
+        });
+        onReady?.(++done, spawns.length);
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, startInTurn));
     starting.move();
     return federation;
   }
