@@ -114,7 +114,7 @@ function printAnswers(answers: readonly DemoAnswer[], output: Output): void {
     "The bank saw its own questions and the answers; the gateway saw opaque tokens, sealed claims and ciphertexts.",
   );
   output.line(
-    "Each province saw questions about its own people only; the authority saw sums, never a claim or a province's part.",
+    "Each province evaluated its own people only, and never saw an answer; the authority saw sums, never a claim or a province's part.",
   );
 }
 

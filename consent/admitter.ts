@@ -15,6 +15,7 @@ import type { AdmitRequest, ItemCredentials, ReleaseOutcome } from "../proto/ind
 import { type Admission, ADMISSION_TTL_S } from "./admission.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
 import { requestRules } from "./federation-view.ts";
+import { epochOf } from "./release/check-merge.ts";
 import { type Asked, settle, type SettleParts } from "./release/settle.ts";
 import {
   requireSameQuestion,
@@ -56,7 +57,7 @@ export class Admitter {
    */
   async admit({ descriptor, items }: AdmitRequest): Promise<AdmitAnswer> {
     const digested = parseDescriptor(descriptor);
-    const epoch = this.#parts.epochs.inForce(digested.descriptor.epoch);
+    const epoch = epochOf(digested.descriptor, this.#parts.epochs);
     const credentials = items.map((item) => item.credentials);
     const questions = await this.#verify(digested, credentials, epoch);
     const asked = digested.descriptor.items.map((item, i): Asked => ({

@@ -47,7 +47,6 @@ export const Settings = z.object({
     .max(1)
     .default(1 / 16),
   /** Fewest provinces that a fan-out may have. */
-  WJF_MINIMUM_ROSTER: z.coerce.number().int().min(2).max(64).default(2),
 });
 
 export type Settings = ReturnType<typeof readSettings>;
@@ -73,7 +72,6 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
     fanOutTimeoutMs: raw.WJF_FAN_OUT_TIMEOUT_MS,
     replyQuantumMs: raw.WJF_REPLY_QUANTUM_MS,
     verifySample: raw.WJF_VERIFY_SAMPLE,
-    minimumRoster: raw.WJF_MINIMUM_ROSTER,
   };
 }
 

@@ -65,6 +65,22 @@ export function digestRoster(roster: Roster): DigestedRoster {
   return { roster, digest: Buffer.from(sha256Hex(canonicalJson(roster)), "hex") };
 }
 
+/** Fewest provinces of a roster of `size` that may take part in one fan-out: half of them, and never fewer than two. */
+export function quorum(size: number): number {
+  return Math.max(2, Math.ceil(size / 2));
+}
+
+/**
+ * Whoever chooses the provinces of a fan-out could otherwise ask a few at a time, and learn from what comes back where a person is.
+ * @throws WjfError `descriptor-invalid`.
+ */
+export function requireQuorum(roster: Roster, provinces: readonly ProvinceCode[]): void {
+  const fewest = quorum(roster.provinces.length);
+  if (provinces.length < fewest) {
+    throw new WjfError("descriptor-invalid", `provinces: at least ${fewest}`);
+  }
+}
+
 export async function signRoster(roster: Roster, key: KeyObject): Promise<string> {
   return await new CompactSign(Buffer.from(canonicalJson(roster)))
     .setProtectedHeader({ alg: "ES256", typ: "weijifen-roster+jws" })

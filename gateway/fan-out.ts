@@ -13,6 +13,7 @@ import {
   type MergeCommitment,
   NodeReceipt,
   openStatement,
+  quorum,
   type SignedStatement,
   signStatement,
 } from "../crypto/index.ts";
@@ -30,7 +31,6 @@ export interface FanOutParts {
   readonly log: Logger;
   /** For everything: both rounds and the release. */
   readonly timeoutMs: number;
-  readonly minimumRoster: number;
 }
 
 interface Merge {
@@ -79,7 +79,8 @@ async function secondRound(
   outcomes: Outcomes,
 ): Promise<Merge | undefined> {
   if (asked.length === 0) return undefined;
-  if (answering.length < parts.minimumRoster) throw new WjfError("coverage-incomplete");
+  if (answering.length < quorum(epoch.roster.provinces.length))
+    throw new WjfError("coverage-incomplete");
   const second = await collect(asked, answering, epoch, parts, SHARES.second, outcomes);
   if (second.merge === undefined && second.asked.length > 0) {
     throw new WjfError("coverage-incomplete");

@@ -5,6 +5,7 @@ import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { z } from "zod";
 import { claimsJsonSchema } from "../catalogue/index.ts";
 import { WjfError } from "../core/errors.ts";
+import { ERRORS_PATH, errorsPage } from "../core/errors-page.ts";
 import type { GatewayParts } from "./app.ts";
 import { FederationSchema, ProblemSchema, ProductsSchema } from "./schemas.ts";
 
@@ -47,6 +48,9 @@ export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): P
       if (!parts.view.ready) throw new WjfError("federation-unavailable");
       return { status: "ok" as const };
     },
+  );
+  app.get(ERRORS_PATH, { schema: { hide: true } }, (_request, reply) =>
+    reply.type("text/html; charset=utf-8").send(errorsPage()),
   );
   const metrics = createMetrics(parts);
   app.get("/metrics", { schema: { hide: true } }, async (_request, reply) =>

@@ -45,8 +45,8 @@ export async function startGateway(
     stop.abort();
     await following;
   });
-  const { fanOutTimeoutMs: timeoutMs, minimumRoster } = settings;
-  const parts = { scheme, view, provinces, authority, signingKey, log, timeoutMs, minimumRoster };
+  const { fanOutTimeoutMs: timeoutMs } = settings;
+  const parts = { scheme, view, provinces, authority, signingKey, log, timeoutMs };
   const catalogue = new LiveCatalogue({
     folder: packageFolder(folder),
     authorityKey: trustAnchor,

@@ -1,7 +1,8 @@
 // Whether this node may answer a fan-out at all: it is of an epoch in force under the roster this node knows, this province
-// takes part beside at least one other, and it was never answered before, because its digest is the masks' nonce.
+// takes part beside enough others, and it was never answered before, because its digest is the masks' nonce.
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
+import { requireQuorum } from "../crypto/index.ts";
 import type { EpochView, FederationView } from "../consent/verifier.ts";
 
 /** What every descriptor says, of one fan-out's questions or of a batch's. */
@@ -34,9 +35,10 @@ export class FanOutGuard {
     if (!provinces.every((code) => roster.has(code))) {
       throw new WjfError("descriptor-invalid", "provinces: not all in the roster");
     }
-    if (!provinces.includes(this.#province) || provinces.length < 2) {
-      throw new WjfError("descriptor-invalid", "provinces: this one and at least one other");
+    if (!provinces.includes(this.#province)) {
+      throw new WjfError("descriptor-invalid", "provinces: this one");
     }
+    requireQuorum(epoch.roster, provinces);
     return epoch;
   }
 

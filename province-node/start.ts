@@ -53,6 +53,7 @@ export async function startProvinceNode(
     onFault: ({ file, error }) => log.warn({ file, err: error }, "a model package is not used"),
   });
   const store = resources.use(FeatureStore.open(join(folder, "store.db"), catalogue));
+  resources.defer(followLoads(store, log));
   const scheme = resources.use(await crypto.createScheme());
   const view = new FederationView(trustAnchor, systemClock);
   const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
@@ -87,4 +88,21 @@ export async function startProvinceNode(
   const server = resources.use(await serveNode(answerers, identity, address, log));
   const owned = resources.move();
   return { port: server.port, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const LOOK_FOR_LOADS_MS = 1000;
+
+/** A load beside the running node is served within a second. @returns what ends it. */
+function followLoads(store: FeatureStore, log: Logger): () => void {
+  let isFit = true;
+  const looking = setInterval(() => {
+    try {
+      if (store.reopenIfReplaced()) log.info("a new load is served");
+      isFit = true;
+    } catch (error) {
+      if (isFit) log.warn({ err: error }, "a load is not fit to be served; the one before goes on");
+      isFit = false;
+    }
+  }, LOOK_FOR_LOADS_MS).unref();
+  return () => clearInterval(looking);
 }

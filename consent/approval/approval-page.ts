@@ -2,7 +2,7 @@
 // and the fixed wording; one form, a box for each sensitive class and one for the recipient, none ticked beforehand, and
 // yes and no of the same weight.
 import type { ApprovalResult, PendingApproval } from "./approvals.ts";
-import { html, type Html } from "./html.ts";
+import { html, type Html } from "../../core/html.ts";
 import { renderPage } from "./layout.ts";
 import { sensitiveClasses } from "./notice.ts";
 import { inLang, termsList } from "./terms-list.ts";

@@ -2,7 +2,7 @@
 // withdraw. Drawn from the stored notices; knows nothing of requests, sessions or the database.
 import type { Consent } from "../consent-record.ts";
 import { personNav } from "../portal/person-nav.ts";
-import { html, type Html } from "./html.ts";
+import { html, type Html } from "../../core/html.ts";
 import { renderPage } from "./layout.ts";
 import type { NoticeBody } from "./notice.ts";
 import { inLang, termsList } from "./terms-list.ts";

@@ -1,6 +1,6 @@
 // The frame of every page for people: language, title, one main landmark, one style sheet of our own. No script is ever
 // needed or allowed (Content-Security-Policy); headings, labels, contrast and focus order follow WCAG 2.2 AA.
-import { html, type Html } from "./html.ts";
+import { html, type Html } from "../../core/html.ts";
 import { type Lang, LANGS, wording } from "./wording.ts";
 
 /** Served at STYLE_PATH. */

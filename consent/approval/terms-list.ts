@@ -1,5 +1,5 @@
 // The terms of a consent in the person's words, the same on the approval page and in the list of consents.
-import { html, type Html } from "./html.ts";
+import { html, type Html } from "../../core/html.ts";
 import { type NoticeBody, sensitiveClasses } from "./notice.ts";
 import { type Lang, periodText, type Wording } from "./wording.ts";
 

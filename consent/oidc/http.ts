@@ -5,6 +5,7 @@ import cookie from "@fastify/cookie";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { ServerOptions } from "node:https";
 import { errorEntry, WjfError } from "../../core/errors.ts";
+import { ERRORS_PATH, errorsPage } from "../../core/errors-page.ts";
 import { approvalRoutes } from "../approval/approval-routes.ts";
 import { consentRoutes } from "../approval/consents-routes.ts";
 import { STYLE, STYLE_PATH } from "../approval/layout.ts";
@@ -90,6 +91,9 @@ async function pages(
   await scope.register(cookie);
   acceptForms(scope);
   scope.addHook("onRequest", async (request) => requireSameOrigin(request, options.issuer));
+  scope.get(ERRORS_PATH, async (_request, reply) =>
+    reply.type("text/html; charset=utf-8").send(errorsPage()),
+  );
   scope.get(STYLE_PATH, async (_request, reply) =>
     reply
       .headers({

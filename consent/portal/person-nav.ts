@@ -1,5 +1,5 @@
 // The links among a person's own pages.
-import { html, type Html } from "../approval/html.ts";
+import { html, type Html } from "../../core/html.ts";
 import type { Lang } from "../approval/wording.ts";
 import { portalWording } from "./portal-wording.ts";
 

@@ -1,7 +1,7 @@
 // The portal's pages, drawn from what was read; they know nothing of requests, sessions or the database. What an answer
 // said is shown to the person it is about, and to nobody else.
 import type { Catalogue, ScoreAnswer } from "../../catalogue/index.ts";
-import { html, type Html } from "../approval/html.ts";
+import { html, type Html } from "../../core/html.ts";
 import { renderPage } from "../approval/layout.ts";
 import { inLang } from "../approval/terms-list.ts";
 import type { Lang } from "../approval/wording.ts";

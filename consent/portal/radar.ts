@@ -1,6 +1,6 @@
 // A radar of dimensions, each 0–100, as SVG without script or inline style (the pages' Content-Security-Policy allows
 // neither). The same figures stand beside it as a table, so it is one image to a screen reader.
-import { html, type Html } from "../approval/html.ts";
+import { html, type Html } from "../../core/html.ts";
 
 export interface Spoke {
   readonly name: string;

@@ -10,6 +10,7 @@ import {
   MergeCommitment,
   NodeReceipt,
   openStatement,
+  requireQuorum,
   type SignedStatement,
 } from "../../crypto/index.ts";
 import type { Epoch, EpochKeeper } from "../epochs.ts";
@@ -41,12 +42,13 @@ export interface CheckedMerge {
   readonly receipts: readonly NodeReceipt[];
 }
 
-/** @throws WjfError `epoch-unknown`. */
+/** @throws WjfError `epoch-unknown`, `descriptor-invalid`. */
 export function epochOf(head: FanOutHead, epochs: EpochKeeper): Epoch {
   const epoch = epochs.inForce(head.epoch);
   if (head.roster_digest !== epoch.rosterDigest.toString("hex")) {
     throw new WjfError("epoch-unknown", "roster digest");
   }
+  requireQuorum(epoch.roster, head.provinces);
   return epoch;
 }
 

@@ -11,6 +11,7 @@ import {
   type HeScheme,
   type HeSum,
   type MergeCommitment,
+  quorum,
   signStatement,
 } from "../../crypto/index.ts";
 import {
@@ -40,7 +41,6 @@ export interface BatchFanOutParts {
   readonly catalogue: Catalogue;
   readonly signingKey: KeyObject;
   readonly log: Logger;
-  readonly minimumRoster: number;
 }
 
 /** One row's outcome with the checkpoint that its receipt leads to, unless it has its own. */
@@ -143,7 +143,8 @@ class BatchFanOut {
     ciphertexts: number,
     epoch: EpochView,
   ): Promise<Merge> {
-    if (answering.length < this.#parts.minimumRoster) throw new WjfError("coverage-incomplete");
+    if (answering.length < quorum(epoch.roster.provinces.length))
+      throw new WjfError("coverage-incomplete");
     const second = await this.#collect(answering, claims, ciphertexts, epoch);
     if (!("merged" in second)) throw new WjfError("coverage-incomplete");
     return second;

@@ -45,7 +45,6 @@ describe("refused by the variable's name, before anything starts", () => {
     ["WJF_MERGE_AUDIT_PROBABILITY", "-1"],
     ["WJF_ENV", "staging"],
     ["WJF_HOME", ""],
-    ["WJF_MINIMUM_ROSTER", "1"],
     ["WJF_FAN_OUT_TIMEOUT_MS", "forever"],
   ])("%s=%s", (name, value) => {
     expect(() => readSettings({ [name]: value })).toThrow(

@@ -2,11 +2,13 @@
 import { CompactSign } from "jose";
 import { describe, expect, test } from "vitest";
 import { canonicalJson } from "../../core/canonical.ts";
+import { PROVINCES } from "../../core/provinces.ts";
 import {
   digestRoster,
   generateP256,
   importPrivate,
   openRoster,
+  requireQuorum,
   type Roster,
   signRoster,
 } from "../../crypto/index.ts";
@@ -103,3 +105,17 @@ function* everyChange(value: unknown, path = ""): Generator<[string, unknown]> {
     yield [path, typeof value === "number" ? value + 1 : `${String(value)}x`];
   }
 }
+
+test.each([
+  [1, 2],
+  [3, 2],
+  [4, 2],
+  [31, 16],
+])("of %i provinces at least %i take part in a fan-out", (size, fewest) => {
+  const provinces = PROVINCES.slice(0, size).map(({ code }) => ({ code }));
+  const roster = { provinces } as unknown as Roster;
+  const codes = PROVINCES.map(({ code }) => code);
+  const few = codes.slice(0, fewest - 1);
+  expect(() => requireQuorum(roster, few)).toThrow("The fan-out descriptor");
+  expect(() => requireQuorum(roster, codes.slice(0, fewest))).not.toThrow();
+});
