@@ -1,4 +1,4 @@
-// One fan-out: ask every province of the roster at once, add their ciphertexts blind, have the authority release.
+// One fan-out: ask every province of the roster that is not failing at once, add their ciphertexts blind, have the authority release.
 // A province that fails costs one more round without it, since masks cancel only over those who took part; the
 // authority's one release per query id keeps two rounds from becoming two answers. DESIGN §2, §3.
 import { randomUUID, type KeyObject } from "node:crypto";
@@ -54,8 +54,8 @@ export async function fanOut(
 ): Promise<readonly ReleaseOutcome[]> {
   const outcomes: Outcomes = new Map();
   const epoch = parts.view.current();
-  const everyone = epoch.roster.provinces.map(({ code }) => code).toSorted();
-  const first = await collect(group, everyone, epoch, parts, SHARES.first, outcomes);
+  const participants = parts.provinces.participants(epoch);
+  const first = await collect(group, participants, epoch, parts, SHARES.first, outcomes);
   const merge = first.merge ?? (await secondRound(first, epoch, parts, outcomes));
   if (merge !== undefined) await release(merge, parts, outcomes);
   return group.map((query) => outcomes.get(query) ?? { result: "refusal", refusal: "internal" });

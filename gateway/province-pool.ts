@@ -1,8 +1,10 @@
 // The gateway's connections to the province nodes, one per endpoint of the roster in force, and what it knows of
 // their health: what /v1/federation and the metrics show.
 import { WjfError } from "../core/errors.ts";
+import type { Clock } from "../core/clock.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { EpochView } from "../consent/verifier.ts";
+import { quorum } from "../crypto/index.ts";
 import {
   type EvaluateBatchReply,
   type EvaluateBatchRequest,
@@ -12,21 +14,34 @@ import {
   provinceRole,
   type TlsIdentity,
 } from "../proto/index.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
 
 export type ProvinceState = "unknown" | "up" | "down";
 
 interface Connection {
   readonly endpoint: string;
   readonly client: ProvinceNodeClient;
+  readonly breaker: CircuitBreaker;
   state: ProvinceState;
 }
 
 export class ProvincePool implements Disposable {
   readonly #identity: TlsIdentity;
+  readonly #clock: Clock;
   readonly #connections = new Map<ProvinceCode, Connection>();
 
-  constructor(identity: TlsIdentity) {
+  constructor(identity: TlsIdentity, clock: Clock) {
     this.#identity = identity;
+    this.#clock = clock;
+  }
+
+  /** Whom to ask first, ascending: all but those that keep failing, or all when that would be fewer than may answer. */
+  participants({ roster }: EpochView): readonly ProvinceCode[] {
+    const everyone = roster.provinces.map(({ code }) => code).toSorted();
+    const healthy = everyone.filter(
+      (code) => this.#connections.get(code)?.breaker.allows() !== false,
+    );
+    return healthy.length < quorum(everyone.length) ? everyone : healthy;
   }
 
   /** @throws WjfError the node's code; after that the province counts as down until it answers again. */
@@ -58,9 +73,11 @@ export class ProvincePool implements Disposable {
     try {
       const reply = await ask(connection.client);
       connection.state = "up";
+      connection.breaker.succeeded();
       return reply;
     } catch (error) {
       connection.state = "down";
+      connection.breaker.failed();
       throw error;
     }
   }
@@ -76,7 +93,8 @@ export class ProvincePool implements Disposable {
     if (known?.endpoint === endpoint) return known;
     known?.client[Symbol.dispose]();
     const client = new ProvinceNodeClient(endpoint, provinceRole(code), this.#identity);
-    const connection: Connection = { endpoint, client, state: "unknown" };
+    const breaker = new CircuitBreaker(this.#clock);
+    const connection: Connection = { endpoint, client, breaker, state: "unknown" };
     this.#connections.set(code, connection);
     return connection;
   }

@@ -37,7 +37,7 @@ export async function startGateway(
   const trustAnchor = readTrustAnchor(join(secrets, "trust.jwk"));
   const view = new FederationView(trustAnchor, systemClock);
   const scheme = resources.use(await createScheme());
-  const provinces = resources.use(new ProvincePool(identity));
+  const provinces = resources.use(new ProvincePool(identity, systemClock));
   const authority = resources.use(new AuthorityClient(settings.authorityEndpoint, identity));
   const stop = new AbortController();
   const following = followFederation(authority, view, log, stop.signal);

@@ -130,8 +130,8 @@ class BatchFanOut {
     if (products.length !== lines.length) throw new WjfError("internal", "rows are missing");
     const { ciphertexts } = layOut(products, this.#parts.catalogue);
     const claims = manifest.claims_sha256 === null ? [] : lines.map(claimsOf);
-    const everyone = epoch.roster.provinces.map(({ code }) => code).toSorted();
-    const first = await this.#collect(everyone, claims, ciphertexts, epoch);
+    const participants = this.#parts.provinces.participants(epoch);
+    const first = await this.#collect(participants, claims, ciphertexts, epoch);
     const merge =
       "merged" in first ? first : await this.#secondRound(first, claims, ciphertexts, epoch);
     return await this.#release(merge);
