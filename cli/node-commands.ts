@@ -35,6 +35,26 @@ export function registerNodeCommands(program: Command): void {
       ),
     );
 
+  withJson(node.command("drain"))
+    .description(
+      "take no new questions: for maintenance; the federation goes on without this province",
+    )
+    .addOption(province())
+    .action(
+      action<[{ province: string }]>(async (output, options) =>
+        (await import("./node-load.ts")).nodeDrain(output, options, true),
+      ),
+    );
+
+  withJson(node.command("resume"))
+    .description("take questions again after `drain`; the gateway notices within half a minute")
+    .addOption(province())
+    .action(
+      action<[{ province: string }]>(async (output, options) =>
+        (await import("./node-load.ts")).nodeDrain(output, options, false),
+      ),
+    );
+
   service(node.command("serve").addOption(province()), "province-node/main.ts", (options) => [
     "--province",
     options["province"] ?? "",

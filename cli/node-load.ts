@@ -1,4 +1,4 @@
-// `wjf node load | status`: a province operator's own data.
+// `wjf node load | status | drain | resume`: a province operator's own data.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadCatalogue } from "../catalogue/index.ts";
@@ -8,7 +8,14 @@ import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { readTlsIdentity } from "../proto/index.ts";
-import { FeatureStore, loadProvince, type LoadProgress } from "../province-node/index.ts";
+import {
+  drain,
+  FeatureStore,
+  isDrained,
+  loadProvince,
+  type LoadProgress,
+  resume,
+} from "../province-node/index.ts";
 import type { Output, Progress } from "./output.ts";
 
 export interface LoadArguments {
@@ -86,5 +93,25 @@ export async function nodeStatus(output: Output, options: { province: string }):
   if (loaded) FeatureStore.open(storePath, loadCatalogue())[Symbol.dispose]();
   output.line(`keys: in order in ${join(folder, "secrets")}`);
   output.line(loaded ? `store: ${storePath}` : "store: none yet; load tables with `wjf node load`");
-  output.result({ folder, keys: true, store: loaded ? storePath : null });
+  const drained = isDrained(folder);
+  output.line(drained ? "service: drained; `wjf node resume` ends it" : "service: not drained");
+  output.result({ folder, keys: true, store: loaded ? storePath : null, drained });
+}
+
+/** A running node follows at once, one that starts later from its start. */
+export async function nodeDrain(
+  output: Output,
+  options: { province: string },
+  drained: boolean,
+): Promise<void> {
+  const folder = provinceFolder(options.province);
+  readTlsIdentity(join(folder, "secrets"));
+  if (drained) drain(folder);
+  else resume(folder);
+  output.line(
+    drained
+      ? `Province ${options.province} takes no new questions; those under way end. Back with \`wjf node resume\`.`
+      : `Province ${options.province} takes questions again.`,
+  );
+  output.result({ province: options.province, drained });
 }

@@ -259,6 +259,13 @@ export const ERRORS = {
     next: "Try again after `Retry-After` seconds.",
     retryable: true,
   },
+  "province-drained": {
+    grpc: grpc.UNAVAILABLE,
+    http: 503,
+    title: "The province is in maintenance and takes no questions.",
+    next: "The federation goes on without it; `wjf node resume` ends the maintenance.",
+    retryable: true,
+  },
   "federation-unavailable": {
     grpc: grpc.UNAVAILABLE,
     http: 503,

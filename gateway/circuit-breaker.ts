@@ -35,8 +35,17 @@ export class CircuitBreaker {
   /** While it rests, only a trial counts: what was under way when it opened says nothing new. */
   failed(): void {
     if (this.#isOpen() && !this.#isOnTrial) return;
+    this.#rest(this.#failures + 1);
+  }
+
+  /** It said itself that it takes nothing. */
+  declined(): void {
+    this.#rest(Math.max(this.#failures, FAILURES_TO_OPEN));
+  }
+
+  #rest(failures: number): void {
     this.#isOnTrial = false;
-    this.#failures++;
+    this.#failures = failures;
     this.#restsUntilMs = this.#clock.nowMs() + this.#restMs();
   }
 

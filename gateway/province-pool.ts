@@ -16,7 +16,7 @@ import {
 } from "../proto/index.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 
-export type ProvinceState = "unknown" | "up" | "down";
+export type ProvinceState = "unknown" | "up" | "down" | "drained";
 
 interface Connection {
   readonly endpoint: string;
@@ -76,8 +76,10 @@ export class ProvincePool implements Disposable {
       connection.breaker.succeeded();
       return reply;
     } catch (error) {
-      connection.state = "down";
-      connection.breaker.failed();
+      const isDrained = error instanceof WjfError && error.code === "province-drained";
+      connection.state = isDrained ? "drained" : "down";
+      if (isDrained) connection.breaker.declined();
+      else connection.breaker.failed();
       throw error;
     }
   }

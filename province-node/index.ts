@@ -1,6 +1,7 @@
 // The public face of province-node/.
 export { createNodeKeys, type DealtKeys, type NodeEnrolment, storeDealtKeys } from "./secrets.ts";
 export { type RunningNode, startProvinceNode } from "./start.ts";
+export { drain, isDrained, resume } from "./maintenance.ts";
 export { FeatureStore } from "./feature-store.ts";
 export { type LoadProgress, type LoadReport, loadProvince } from "./load/load.ts";
 export { generateSandbox, type TruthPerson } from "./sandbox/generate.ts";

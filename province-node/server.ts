@@ -1,5 +1,6 @@
 // The node's gRPC service over mutual TLS. Parses, dispatches, translates errors; decides nothing.
 import { Server, type ServerUnaryCall, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { parseWith } from "../core/parse.ts";
 import {
@@ -22,6 +23,8 @@ export interface Answerers {
   readonly batch: BatchAnswerer;
   /** Does randomised work ahead while nothing waits. False when enough is ready. */
   prepare(): boolean;
+  /** In maintenance: nothing new is taken. */
+  isDrained(): boolean;
 }
 
 export interface NodeServer extends AsyncDisposable {
@@ -37,14 +40,18 @@ export async function serveNode(
 ): Promise<NodeServer> {
   const server = new Server({ ...messageLimits });
   const readiness = new IdlePreparation(answerers);
-  const evaluate = async (call: ServerUnaryCall<unknown, unknown>) => {
+  const requireService = (call: ServerUnaryCall<unknown, unknown>): void => {
     requirePeer(call, (name) => name === roleName("gateway"));
+    if (answerers.isDrained()) throw new WjfError("province-drained");
+  };
+  const evaluate = async (call: ServerUnaryCall<unknown, unknown>) => {
+    requireService(call);
     const request = parseWith(EvaluateRequest, call.request, "descriptor-invalid", "message");
     using _busy = readiness.busy();
     return await answerers.single.answer(request);
   };
   const evaluateBatch = async (call: ServerUnaryCall<unknown, unknown>) => {
-    requirePeer(call, (name) => name === roleName("gateway"));
+    requireService(call);
     const request = parseWith(EvaluateBatchRequest, call.request, "descriptor-invalid", "message");
     using _busy = readiness.busy();
     return await answerers.batch.answer(request);

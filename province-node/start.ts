@@ -13,6 +13,7 @@ import { FanOutAnswerer, type NodeParts, rosterMasks } from "./answer.ts";
 import { BatchAnswerer } from "./batch-answer.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
 import { FeatureStore } from "./feature-store.ts";
+import { isDrained } from "./maintenance.ts";
 import { ModelGate } from "./models/gate.ts";
 import { ReplyKeyring } from "./reply-keys.ts";
 import { readNodeSecrets } from "./secrets.ts";
@@ -83,6 +84,7 @@ export async function startProvinceNode(
     single: new FanOutAnswerer(parts, keyring),
     batch: new BatchAnswerer(parts, keyring),
     prepare: () => keyring.prepare(),
+    isDrained: () => isDrained(folder),
   };
   const address = `${settings.bind}:${nodePort(settings, province)}`;
   const server = resources.use(await serveNode(answerers, identity, address, log));

@@ -50,3 +50,10 @@ test("many that fail at once are one failure more", () => {
   nowMs = 1000;
   expect(breaker.allows()).toBe(true);
 });
+
+test("one that says itself that it takes nothing rests at once", () => {
+  breaker.declined();
+  expect(breaker.allows()).toBe(false);
+  nowMs = 1000;
+  expect(breaker.allows()).toBe(true);
+});
