@@ -23,7 +23,9 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   batch: async (options) => await (await import("./batch.ts")).run(options),
   he: async (options) => await (await import("./he.ts")).run(options),
   load: async () => await (await import("./load.ts")).run(),
-  store: async () => await (await import("./store.ts")).run(),
+  overload: async (options) => await (await import("./overload.ts")).run(options),
+  store: async ({ quick }) =>
+    await (await import("./store.ts")).run({ sizes: quick ? [10_000] : [1_000_000, 5_000_000] }),
   train: async (options) => await (await import("./train.ts")).run(options),
   throughput: async (options) => await (await import("./throughput.ts")).run(options),
 };

@@ -146,7 +146,7 @@ function runOne(
 }
 
 export function run(options: StoreBenchOptions = {}): Promise<StoreBenchResult> {
-  const { sizes = [1_000_000], lookups = 50_000, onProgress } = options;
+  const { sizes = [1_000_000, 5_000_000], lookups = 50_000, onProgress } = options;
   const folder = mkdtempSync(join(options.folder ?? tmpdir(), "wjf-bench-store-"));
   try {
     const runs = sizes.map((people) =>

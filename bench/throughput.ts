@@ -1,25 +1,16 @@
 // Single queries through the whole federation, private beside the plaintext twin, interleaved: latency when idle, then
 // throughput at saturation. Both verify every token and proof at the gateway and the authority, and keep the same audit
 // log; only encryption and masks differ.
-import { Agent, request } from "node:http";
-import { text } from "node:stream/consumers";
-import { type Asker, BenchFederation } from "./bench-federation.ts";
+import { ask, keptAgent, prepare, saturate } from "./asking.ts";
+import { BenchFederation } from "./bench-federation.ts";
 import type { BenchOptions, BenchResult } from "./main.ts";
 import { median, quantile } from "./statistics.ts";
-
-interface Prepared {
-  readonly token: string;
-  readonly proof: string;
-  readonly body: string;
-}
 
 interface Round {
   readonly kind: "private" | "plaintext";
   readonly idleMs: readonly number[];
   readonly qps: number;
 }
-
-const BODY = JSON.stringify({ product: "credit-score@1" });
 
 export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   const provinces = quick ? 3 : 31;
@@ -37,7 +28,8 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
       ["plaintext", twin],
     ] as const) {
       const idleMs = await measureIdle(federation, size.idle);
-      const qps = await measureSaturated(federation, size.saturated, size.concurrency);
+      const { gatewayUrl } = federation.settings;
+      const qps = await saturate(gatewayUrl, federation.askers, size.saturated, size.concurrency);
       if (i > 0 || quick) rounds.push({ kind, idleMs, qps });
     }
   }
@@ -68,15 +60,6 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   };
 }
 
-async function prepare(askers: readonly Asker[], count: number): Promise<Prepared[]> {
-  return await Promise.all(
-    Array.from({ length: count }, async (_, i) => {
-      const asker = askers[i % askers.length] as Asker;
-      return { token: asker.token, proof: await asker.proof(BODY), body: BODY };
-    }),
-  );
-}
-
 async function measureIdle(federation: BenchFederation, count: number): Promise<number[]> {
   const prepared = await prepare(federation.askers, count);
   using agent = keptAgent(1);
@@ -87,48 +70,4 @@ async function measureIdle(federation: BenchFederation, count: number): Promise<
     samples.push(performance.now() - start);
   }
   return samples;
-}
-
-/** Queries per second with so many always under way. */
-async function measureSaturated(
-  federation: BenchFederation,
-  count: number,
-  concurrency: number,
-): Promise<number> {
-  const queue = (await prepare(federation.askers, count)).values();
-  using agent = keptAgent(concurrency);
-  const start = performance.now();
-  const worker = async (): Promise<void> => {
-    for (const one of queue) await ask(federation.settings.gatewayUrl, one, agent.agent);
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-  return count / ((performance.now() - start) / 1000);
-}
-
-function keptAgent(maxSockets: number): Disposable & { agent: Agent } {
-  const agent = new Agent({ keepAlive: true, maxSockets });
-  return { agent, [Symbol.dispose]: () => agent.destroy() };
-}
-
-async function ask(gatewayUrl: string, prepared: Prepared, agent: Agent): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const outgoing = request(new URL("/v1/queries", gatewayUrl), {
-    method: "POST",
-    agent,
-    headers: {
-      "content-type": "application/json",
-      "content-length": prepared.body.length,
-      authorization: `DPoP ${prepared.token}`,
-      dpop: prepared.proof,
-    },
-  });
-  outgoing.on("error", reject);
-  outgoing.on("response", (response) => {
-    text(response).then((body) => {
-      if (response.statusCode === 200) resolve();
-      else reject(new Error(`the gateway answered ${response.statusCode}: ${body.slice(0, 200)}`));
-    }, reject);
-  });
-  outgoing.end(prepared.body);
-  await promise;
 }

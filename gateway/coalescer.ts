@@ -18,7 +18,7 @@ export interface CoalescerLimits {
   readonly groupItems: number;
 }
 
-export const DEFAULT_LIMITS: CoalescerLimits = { inFlight: 2, waiting: 4096, groupItems: 512 };
+export const DEFAULT_LIMITS: CoalescerLimits = { inFlight: 2, waiting: 1024, groupItems: 512 };
 
 /** Slot 0 counts participants. */
 const SLOTS = HE_PARAMETERS.polyModulusDegree - 1;
