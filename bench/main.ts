@@ -21,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   audit: async ({ quick }) =>
     await (await import("./audit.ts")).run(quick ? { rounds: 1, leavesPerRound: 500 } : {}),
   batch: async (options) => await (await import("./batch.ts")).run(options),
+  growth: async (options) => await (await import("./growth.ts")).run(options),
   he: async (options) => await (await import("./he.ts")).run(options),
   load: async () => await (await import("./load.ts")).run(),
   overload: async (options) => await (await import("./overload.ts")).run(options),
