@@ -1,7 +1,8 @@
 // The institution's side of a question, as `wjf ask` and the demo use it: consent by CIBA, claims sealed to the group key
 // of a roster that the authority signed, the request signed with DPoP, a sealed answer opened.
-import { webcrypto } from "node:crypto";
+import { randomUUID, webcrypto } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { type ErrorCode, isErrorCode, WjfError } from "../core/errors.ts";
@@ -118,7 +119,7 @@ export class Institution {
     return await sealJson(claims, importPublic(roster.group_key), header);
   }
 
-  /** @throws WjfError the gateway's code. */
+  /** Repeats what the gateway says may be repeated. @throws WjfError the gateway's code. */
   async ask(
     consent: ObtainedConsent,
     product: string,
@@ -126,11 +127,17 @@ export class Institution {
   ): Promise<TimedAnswer> {
     const sealed =
       options.claims === undefined ? {} : { claims: await this.sealClaims(options.claims) };
-    const body = JSON.stringify({ product, ...sealed });
+    // An id of its own makes a repetition the same question, which is answered and spent once.
+    const body = JSON.stringify({ product, query_id: randomUUID(), ...sealed });
     const url = new URL(QUERIES_PATH, this.#settings.gatewayUrl);
     const accept = options.sealed === true ? "application/jose" : "application/json";
     const startedMs = performance.now();
-    const response = await consent.post(url, body, { accept });
+    let response = await consent.post(url, body, { accept });
+    for (let attempt = 1; mayComeAgain(response) && attempt < ATTEMPTS; attempt++) {
+      await response.body?.cancel();
+      await pause(Number(response.headers.get("retry-after")) * 1000);
+      response = await consent.post(url, body, { accept });
+    }
     const text = await response.text();
     const ms = performance.now() - startedMs;
     if (!response.ok) throw refusal(text);
@@ -154,6 +161,12 @@ async function importPair(jwk: PrivateP256Jwk): Promise<webcrypto.CryptoKeyPair>
 
 function loginHint({ kind, value }: Subject): string {
   return `${kind === "msisdn" ? "tel" : "cn-id"}:${value}`;
+}
+
+const ATTEMPTS = 5;
+
+function mayComeAgain({ ok, headers }: Response): boolean {
+  return !ok && headers.has("retry-after");
 }
 
 const Problem = z.looseObject({ code: z.string(), detail: z.string().optional() });

@@ -84,6 +84,16 @@ export class ProvincePool implements Disposable {
     }
   }
 
+  /** Connects to every province before it is asked, and learns which cannot be reached. */
+  keepConnected(epoch: EpochView): void {
+    for (const { code } of epoch.roster.provinces) {
+      const connection = this.#connect(code, epoch);
+      const now = connection.client.connect();
+      if (now === "connected" && connection.state === "unknown") connection.state = "up";
+      if (now === "failing" && connection.state !== "drained") connection.state = "down";
+    }
+  }
+
   state(code: ProvinceCode): ProvinceState {
     return this.#connections.get(code)?.state ?? "unknown";
   }

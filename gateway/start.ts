@@ -17,6 +17,7 @@ import { fanOut } from "./fan-out.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
 
+const CONNECT_EVERY_MS = 1000;
 const DAY_MS = 86_400_000;
 
 export interface RunningGateway extends AsyncDisposable {
@@ -45,6 +46,10 @@ export async function startGateway(
     stop.abort();
     await following;
   });
+  const connecting = setInterval(() => {
+    if (view.ready) provinces.keepConnected(view.current());
+  }, CONNECT_EVERY_MS).unref();
+  resources.defer(() => clearInterval(connecting));
   const { fanOutTimeoutMs: timeoutMs } = settings;
   const parts = { scheme, view, provinces, authority, signingKey, log, timeoutMs };
   const catalogue = new LiveCatalogue({

@@ -1,5 +1,10 @@
 // Typed callers of the two gRPC services: every call has a deadline, every reply is parsed before it is believed.
-import type { ClientDuplexStream, ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import {
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  connectivityState,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import type { z } from "zod";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
@@ -41,6 +46,13 @@ export class ProvinceNodeClient implements Disposable {
   constructor(endpoint: string, role: Role, identity: TlsIdentity) {
     const security = clientSecurity(identity, role);
     this.#stub = new ProvinceNodeStub(endpoint, security.credentials, security.options);
+  }
+
+  /** Sees to it that there is a connection, and says how it is. */
+  connect(): "connected" | "failing" | "connecting" {
+    const state = this.#stub.getChannel().getConnectivityState(true);
+    if (state === connectivityState.READY) return "connected";
+    return state === connectivityState.TRANSIENT_FAILURE ? "failing" : "connecting";
   }
 
   /** @throws WjfError as `evaluate` does. */
