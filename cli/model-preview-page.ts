@@ -66,12 +66,12 @@ function distribution(preview: Preview): string {
   });
   const ticks = Array.from({ length: 6 }, (_, i) => Math.round(min + (i * (max - min)) / 5));
   const tickTexts = ticks.map(
-    (tick) =>
-      `<text x="${x(tick).toFixed(1)}" y="${BASE + 20}" text-anchor="middle">${tick}</text>`,
+    (tick, i) =>
+      `<text x="${x(tick).toFixed(1)}" y="${BASE + 20}" text-anchor="${i === 5 ? "end" : "middle"}">${tick}</text>`,
   );
-  const cuts = bands.slice(0, -1).map(({ from, en }) => {
+  const cuts = bands.slice(0, -1).map(({ from }) => {
     const at = x(from).toFixed(1);
-    return `<line class="cut" x1="${at}" x2="${at}" y1="${TOP - 6}" y2="${BASE}"/><text x="${at}" y="12" text-anchor="middle">${escape(en)} ${from}</text>`;
+    return `<line class="cut" x1="${at}" x2="${at}" y1="${TOP - 6}" y2="${BASE}"/><text x="${at}" y="12" text-anchor="middle">${from}</text>`;
   });
   const half = Math.round(top / 2);
   const grid = [top, half].map((count) => {
@@ -85,12 +85,12 @@ function distribution(preview: Preview): string {
   );
 }
 
-function bandTable({ bands, scored }: Preview): string {
+function bandTable({ bands, good, scored }: Preview): string {
   const most = Math.max(1, ...bands.map(({ count }) => count));
   const rows = bands.map(
     ({ id, zh, en, from, count }, i) =>
       `<tr><td><span class="key" style="background:${colour(i)}"></span>${escape(id)}</td><td>${escape(zh)} ${escape(en)}</td>` +
-      `<td class="n">from ${from}</td><td class="bar"><i style="width:${((100 * count) / most).toFixed(1)}%;background:${colour(i)}"></i></td>` +
+      `<td class="n">${good === "high" ? "from" : "up to"} ${from}</td><td class="bar"><i style="width:${((100 * count) / most).toFixed(1)}%;background:${colour(i)}"></i></td>` +
       `<td class="n">${percent(count, scored)}</td><td class="n">${count}</td></tr>`,
   );
   return `<table>${rows.join("")}</table>`;

@@ -173,7 +173,7 @@ function separation(scored: readonly Scored[], good: Preview["good"]): number | 
 }
 
 function printPreview(output: Output, preview: Preview): void {
-  const { product, zh, en, people, scored, mean, median, bands, auc } = preview;
+  const { product, zh, en, people, scored, mean, median, bands, good, auc } = preview;
   output.line(`${product}  ${zh}  ${en}`);
   output.line(
     `${scored} of ${people} generated people scored: mean ${mean.toFixed(1)}, median ${median}`,
@@ -184,7 +184,7 @@ function printPreview(output: Output, preview: Preview): void {
     band.id,
     band.zh,
     band.en,
-    `from ${band.from}`,
+    `${good === "high" ? "from" : "up to"} ${band.from}`,
     share(band.count),
   ]);
   output.line(table([["band", "", "", "", "share"], ...rows]));

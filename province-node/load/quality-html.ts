@@ -20,6 +20,7 @@ h3 { font-size: .95rem; margin: 0 0 .2rem; overflow-wrap: anywhere } svg { displ
 table { width: 100%; border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
 td, th { text-align: left; padding: .2rem .5rem .2rem 0; border-top: 1px solid var(--line); vertical-align: top } th { font-weight: 600 }
 td.n { text-align: right; white-space: nowrap } td { overflow-wrap: anywhere } .tables td:first-child { white-space: nowrap }
+.indicators small { display: block; overflow-wrap: anywhere }
 `;
 
 function escape(text: string): string {
@@ -144,6 +145,11 @@ function rejectsTable({ rejectedByRule }: QualityReport): string {
   return `<div class="card"><table><tr><th>rows</th><th>column</th><th>rule</th></tr>${lines.join("")}</table></div>`;
 }
 
+function tableSections(report: QualityReport): string {
+  return `<h2>行数 Rows per table</h2>${rowsChart(report)}
+<h2>原始表 Raw tables</h2><div class="grid tables">${report.tables.map(tableCard).join("\n")}</div>`;
+}
+
 function rowsChart({ tables }: QualityReport): string {
   const top = Math.max(1, ...tables.map(({ rows }) => rows));
   const lines = tables.map(({ table, rows }) => {
@@ -172,8 +178,7 @@ export function qualityHtml(report: QualityReport, indicators: readonly Indicato
 <div class="grid tiles">${tile("号码 numbers", numbers)}${tile("人 people", people)}${tile("原始行 raw rows", rawRows)}${tile("拒收 rejected", rejected, rejected > 0)}${tile("变化 changes", drift.length, drift.length > 0)}</div>
 <h2>变化 Changes since the last load</h2>${changes}
 ${rejected === 0 ? "" : `<h2>拒收 Rejected rows</h2>${rejectsTable(report)}`}
-<h2>行数 Rows per table</h2>${rowsChart(report)}
-<h2>原始表 Raw tables</h2><div class="grid tables">${report.tables.map(tableCard).join("\n")}</div>
+${report.tables.length === 0 ? "" : tableSections(report)}
 <h2>指标 Indicators</h2><p class="soft">Bars count numbers by the size of the value, each twice the one before; the scale is the same in every load.</p>
 <div class="grid indicators">${report.indicators.map((each) => indicatorCard(each, byId.get(each.id), numbers)).join("\n")}</div>
 </main></body></html>
