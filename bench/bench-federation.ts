@@ -85,6 +85,8 @@ export class BenchFederation implements AsyncDisposable {
       WJF_AUTHORITY_PORT: String(http),
       WJF_AUTHORITY_GRPC_PORT: String(grpc),
       WJF_LOG_LEVEL: "warn",
+      // Dozens of processes on few cores take their time, and the time limit would be measured instead.
+      WJF_FAN_OUT_TIMEOUT_MS: "60000",
       ...options.environment,
     };
     const settings = readSettings(environment);
