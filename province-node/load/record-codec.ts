@@ -123,9 +123,16 @@ export class RecordDecoder {
     const cnId = (flags & HAS_CN_ID) !== 0 ? this.#hex(TAG_BYTES) : null;
     const name = (flags & HAS_NAME) !== 0 ? this.#hex(TAG_BYTES) : null;
     const values = this.#values();
-    const lists: Record<string, ListRow[]> = {};
-    for (const list of this.#lists) lists[list.id] = this.#list(list);
-    return { values, identity: { msisdn, cnId, name }, lists };
+    const readLists = this.#listsFrom(this.#at);
+    let lists: NumberRecord["lists"] | undefined;
+    return {
+      values,
+      identity: { msisdn, cnId, name },
+      // Most questions need none of them, and they are most of a record.
+      get lists() {
+        return (lists ??= readLists());
+      },
+    };
   }
 
   #byte(): number {
@@ -161,6 +168,15 @@ export class RecordDecoder {
       values.push(missing ? null : this.#integer());
     }
     return values;
+  }
+
+  #listsFrom(start: number): () => NumberRecord["lists"] {
+    const bytes = this.#bytes;
+    return () => {
+      this.#bytes = bytes;
+      this.#at = start;
+      return Object.fromEntries(this.#lists.map((list) => [list.id, this.#list(list)]));
+    };
   }
 
   #list(list: KeyedList): ListRow[] {
