@@ -15,7 +15,7 @@ import { systemClock } from "../core/clock.ts";
 import { partyFolder, readSettings, type Settings } from "../core/config.ts";
 import { PROVINCES } from "../core/provinces.ts";
 import { readSecretFile } from "../core/secret-file.ts";
-import { normaliseMsisdn, sealSubject, subjectTag } from "../crypto/index.ts";
+import { normaliseMsisdn, PrivateP256Jwk, sealSubject, subjectTag } from "../crypto/index.ts";
 import { addClient } from "../consent/clients.ts";
 import { consentTables } from "../consent/ledger.ts";
 import { ConsentOperator } from "../consent/operator.ts";
@@ -47,6 +47,12 @@ export type SignDpop = (claims: Record<string, unknown>) => Promise<string>;
 interface Consented {
   readonly askers: readonly Asker[];
   readonly sign: SignDpop;
+  readonly signingKey: PrivateP256Jwk;
+}
+
+interface StartedProcesses {
+  readonly processes: ChildProcess[];
+  readonly starters: readonly (() => ChildProcess)[];
 }
 
 /** Below what may wait for the audit log. */
@@ -55,21 +61,24 @@ const CONSENTS_AT_ONCE = 2000;
 export class BenchFederation implements AsyncDisposable {
   readonly settings: Settings;
   readonly askers: readonly Asker[];
-  readonly processes: readonly ChildProcess[];
   /** Signs DPoP claims with the key that every token is bound to. */
   readonly sign: SignDpop;
+  /** That key. */
+  readonly signingKey: PrivateP256Jwk;
+  readonly #started: StartedProcesses;
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
     settings: Settings,
-    { askers, sign }: Consented,
-    processes: readonly ChildProcess[],
+    { askers, sign, signingKey }: Consented,
+    started: StartedProcesses,
     resources: AsyncDisposableStack,
   ) {
     this.settings = settings;
     this.askers = askers;
     this.sign = sign;
-    this.processes = processes;
+    this.signingKey = signingKey;
+    this.#started = started;
     this.#resources = resources;
   }
 
@@ -100,19 +109,40 @@ export class BenchFederation implements AsyncDisposable {
     resources.defer(() => closeSync(log));
     const start = (party: string, extra: NodeJS.ProcessEnv = {}): ChildProcess =>
       startProcess(party, options.twin, { ...process.env, ...environment, ...extra }, log);
-    const processes = [
-      start("authority"),
-      ...provinces.map(({ code }) =>
-        start(code, { WJF_NODE_BASE_PORT: String((ports.get(code) as number) - Number(code)) }),
+    const starters = [
+      () => start("authority"),
+      ...provinces.map(
+        ({ code }) =>
+          () =>
+            start(code, { WJF_NODE_BASE_PORT: String((ports.get(code) as number) - Number(code)) }),
       ),
-      start("gateway"),
+      () => start("gateway"),
     ];
+    const processes = starters.map((startOne) => startOne());
     resources.defer(async () => {
       await Promise.all(processes.map(stopProcess));
     });
     await Promise.all(processes.map(ready));
     await waitReady(settings.gatewayUrl);
-    return new BenchFederation(settings, consented, processes, resources.move());
+    const started = { processes, starters };
+    return new BenchFederation(settings, consented, started, resources.move());
+  }
+
+  /** The authority, the provinces in order, the gateway. */
+  get processes(): readonly ChildProcess[] {
+    return this.#started.processes;
+  }
+
+  /** kill -9 of one process, and the same once more. @param at its place in `processes`. */
+  async killAndRestart(at: number): Promise<void> {
+    const { processes } = this.#started;
+    const child = processes[at] as ChildProcess;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+    const again = (this.#started.starters[at] as () => ChildProcess)();
+    processes[at] = again;
+    await ready(again);
   }
 
   /** Resident memory of each process, in MiB, by its name on the command line. */
@@ -216,7 +246,7 @@ async function giveConsents(
   count: number,
 ): Promise<Consented> {
   const secrets = readAuthoritySecrets(join(partyFolder(settings.home, "authority"), "secrets"));
-  const { privateKey, publicKey } = await generateKeyPair("ES256");
+  const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(publicKey);
   const key: BoundKey = { privateKey, jwk, jkt: await calculateJwkThumbprint(jwk) };
   await using operator = await ConsentOperator.open(settings);
@@ -235,7 +265,8 @@ async function giveConsents(
     const given = some.map((person) => giveConsent(person, key, operator, secrets, settings));
     askers.push(...(await Promise.all(given)));
   }
-  return { askers, sign: (claims) => signDpop(claims, key) };
+  const signingKey = PrivateP256Jwk.parse(await exportJWK(privateKey));
+  return { askers, sign: (claims) => signDpop(claims, key), signingKey };
 }
 
 async function giveConsent(

@@ -41,14 +41,16 @@ export async function hashFile(path: string): Promise<HashedFile> {
   return { path, rows, root: new BlockTree(hashes).root() };
 }
 
+type SigningKeys = Pick<InstitutionKeys, "signing">;
+
 const RETRIES = 20;
 const RETRY_MS = 500;
 
 export class BatchClient {
   readonly #origin: string;
-  readonly #keys: InstitutionKeys;
+  readonly #keys: SigningKeys;
 
-  constructor(gatewayUrl: string, keys: InstitutionKeys) {
+  constructor(gatewayUrl: string, keys: SigningKeys) {
     this.#origin = gatewayUrl;
     this.#keys = keys;
   }
