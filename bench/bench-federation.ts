@@ -13,6 +13,7 @@ import { loadCatalogue } from "../catalogue/index.ts";
 import { sha256Base64url } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, readSettings, type Settings } from "../core/config.ts";
+import { NODE_V8_FLAGS } from "../core/process.ts";
 import { PROVINCES } from "../core/provinces.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { normaliseMsisdn, PrivateP256Jwk, sealSubject, subjectTag } from "../crypto/index.ts";
@@ -184,8 +185,8 @@ function startProcess(
     gateway: ["gateway/main.ts"],
   };
   const args = twin
-    ? ["bench/twin/main.ts", party]
-    : (real[party] ?? ["province-node/main.ts", "--province", party]);
+    ? [...(party in real ? [] : NODE_V8_FLAGS), "bench/twin/main.ts", party]
+    : (real[party] ?? [...NODE_V8_FLAGS, "province-node/main.ts", "--province", party]);
   return spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", log, log, "ipc"] });
 }
 

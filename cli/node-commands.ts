@@ -1,5 +1,6 @@
 // `wjf node …`, `wjf gateway serve`, `wjf authority serve`, `wjf keys init`: what each party's operator runs.
 import { type Command, Option } from "commander";
+import { NODE_V8_FLAGS } from "../core/process.ts";
 import { action, withJson } from "./command.ts";
 import type { CeremonyArguments } from "./keys-init.ts";
 import type { LoadArguments } from "./node-load.ts";
@@ -55,10 +56,12 @@ export function registerNodeCommands(program: Command): void {
       ),
     );
 
-  service(node.command("serve").addOption(province()), "province-node/main.ts", (options) => [
-    "--province",
-    options["province"] ?? "",
-  ]).description("serve this province to the gateway, until Ctrl-C");
+  service(
+    node.command("serve").addOption(province()),
+    "province-node/main.ts",
+    (options) => ["--province", options["province"] ?? ""],
+    NODE_V8_FLAGS,
+  ).description("serve this province to the gateway, until Ctrl-C");
 
   const gateway = program.command("gateway").description("the institutions' gateway");
   service(gateway.command("serve"), "gateway/main.ts").description("serve, until Ctrl-C");
@@ -83,9 +86,10 @@ function service(
   command: Command,
   script: string,
   args: (options: Record<string, string>) => string[] = () => [],
+  flags: readonly string[] = [],
 ): Command {
   return command.action(async (options: Record<string, string>) => {
     const { serve } = await import("./serve.ts");
-    await serve(script, args(options));
+    await serve(script, args(options), flags);
   });
 }

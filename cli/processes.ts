@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
+import { NODE_V8_FLAGS } from "../core/process.ts";
 import type { Province } from "../core/provinces.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -44,17 +45,18 @@ export class FederationProcesses implements AsyncDisposable {
     const { settings, provinces, signal, onReady } = options;
     const logs = join(settings.home, "logs");
     mkdirSync(logs, { recursive: true, mode: 0o700 });
-    const start = (name: string, script: string, ...args: string[]): ServiceProcess =>
-      spawnService(name, [join(ROOT, script), ...args], logs, settings);
+    const start = (name: string, args: string[]): ServiceProcess =>
+      spawnService(name, args, logs, settings);
     await using starting = new AsyncDisposableStack();
     const spawns = [
-      () => start("authority", "consent/main.ts"),
+      () => start("authority", [join(ROOT, "consent/main.ts")]),
       ...provinces.map(({ code }) => () => {
         const folder = partyFolder(settings.home, code);
+        const main = join(ROOT, "province-node/main.ts");
         const args = ["--province", code, "--data", folder];
-        return start(`node-${code}`, "province-node/main.ts", ...args);
+        return start(`node-${code}`, [...NODE_V8_FLAGS, main, ...args]);
       }),
-      () => start("gateway", "gateway/main.ts"),
+      () => start("gateway", [join(ROOT, "gateway/main.ts")]),
     ];
     const services: ServiceProcess[] = [];
     const federation = starting.use(new FederationProcesses(services));

@@ -3,9 +3,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-export async function serve(script: string, args: readonly string[]): Promise<void> {
+/** @param flags V8's. */
+export async function serve(
+  script: string,
+  args: readonly string[],
+  flags: readonly string[],
+): Promise<void> {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
-  const child = spawn(process.execPath, [path, ...args], {
+  const child = spawn(process.execPath, [...flags, path, ...args], {
     stdio: "inherit",
     // Its own group: Ctrl-C reaches it once, through this process.
     detached: true,

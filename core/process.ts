@@ -58,3 +58,10 @@ export function stopSignal(): StopSignal {
     },
   };
 }
+
+/**
+ * How a province node's process is to be started. V8 lets the young generation grow to 16 MiB a half space under load, and every one
+ * of a machine's processes keeps what it grew to. A node's garbage is mostly bytes outside that heap, so it loses nothing by
+ * a small one: 50 MiB less per process at the same processor time (docs/PERFORMANCE.md).
+ */
+export const NODE_V8_FLAGS = ["--max-semi-space-size=1"] as const;
