@@ -23,6 +23,7 @@ import { ConsentOperator } from "../consent/operator.ts";
 import { type AuthoritySecrets, readAuthoritySecrets } from "../consent/secrets.ts";
 import { performCeremony } from "../cli/ceremony.ts";
 import { generateSandbox, loadProvince, type TruthPerson } from "../province-node/index.ts";
+import { buildStore } from "./store.ts";
 
 export const ASOF = "2026-11-01";
 const SCOPE = "dpv:CreditChecking credit-score@1";
@@ -34,6 +35,8 @@ export interface BenchFederationOptions {
   /** Persons with a consent that can be asked about. */
   readonly consents: number;
   readonly twin: boolean;
+  /** Each province's store is filled up to this many with made-up people. */
+  readonly storePeople?: number;
   readonly environment?: NodeJS.ProcessEnv;
 }
 
@@ -105,6 +108,9 @@ export class BenchFederation implements AsyncDisposable {
       `127.0.0.1:${ports.get(code as never)}`;
     await performCeremony({ settings, provinces, endpoint, nowMs: systemClock.nowMs() });
     const truth = await loadProvinces(settings, provinces, options.peoplePerProvince);
+    if (options.storePeople !== undefined) {
+      fillStores(settings, provinces, truth, options.storePeople);
+    }
     const consented = await giveConsents(settings, truth, options.consents);
     const log = openSync(join(home, "bench.log"), "a", 0o600);
     resources.defer(() => closeSync(log));
@@ -125,6 +131,7 @@ export class BenchFederation implements AsyncDisposable {
     });
     await Promise.all(processes.map(ready));
     await waitReady(settings.gatewayUrl);
+    await answered(settings.gatewayUrl, consented.askers[0] as Asker);
     const started = { processes, starters };
     return new BenchFederation(settings, consented, started, resources.move());
   }
@@ -232,6 +239,21 @@ async function loadProvinces(
     .trim()
     .split("\n");
   return lines.map((line) => JSON.parse(line) as TruthPerson);
+}
+
+/** Everybody who is asked about is held by every province: what is measured is the lookup, not the answer. */
+function fillStores(
+  settings: Settings,
+  provinces: typeof PROVINCES,
+  truth: readonly TruthPerson[],
+  people: number,
+): void {
+  const numbers = truth.map((person) => normaliseMsisdn(person.numbers[0]?.msisdn ?? ""));
+  for (const { code } of provinces) {
+    const folder = partyFolder(settings.home, code);
+    const key = readSecretFile(join(folder, "secrets", "subject.key"));
+    buildStore({ path: join(folder, "store.db"), key, people, numbers });
+  }
 }
 
 interface BoundKey {
@@ -356,6 +378,25 @@ async function signDpop(claims: Record<string, unknown>, key: BoundKey): Promise
 async function waitReady(url: string): Promise<void> {
   for (;;) {
     const response = await fetch(`${url}/readyz`);
+    await response.body?.cancel();
+    if (response.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A gateway is ready before every province has heard of the epoch. */
+async function answered(gatewayUrl: string, asker: Asker): Promise<void> {
+  const body = JSON.stringify({ product: "credit-score@1" });
+  for (;;) {
+    const response = await fetch(new URL("/v1/queries", gatewayUrl), {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `DPoP ${asker.token}`,
+        dpop: await asker.proof(body),
+      },
+      body,
+    });
     await response.body?.cancel();
     if (response.ok) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

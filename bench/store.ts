@@ -42,8 +42,12 @@ const KEY = Buffer.alloc(32, 1);
 const TEMPLATES = 512;
 const LIST_ROWS = 8;
 
+function madeUp(person: number): string {
+  return `+861${String(3_000_000_000 + person)}`;
+}
+
 function tagOf(person: number): SubjectTag {
-  return subjectTag(KEY, "msisdn", `+861${String(3_000_000_000 + person)}`);
+  return subjectTag(KEY, "msisdn", madeUp(person));
 }
 
 /** Records to take turns: most values small, some large, some unknown, as loads of the sandbox show. */
@@ -73,7 +77,17 @@ function templates(): EncodableRecord[] {
   }));
 }
 
-function build(path: string, people: number, onProgress: (done: number) => void): number {
+export interface MadeUpStore {
+  readonly path: string;
+  readonly key: Buffer;
+  readonly people: number;
+  /** E.164, of the first people; the rest have made-up ones. */
+  readonly numbers?: readonly string[];
+  readonly onProgress?: (done: number) => void;
+}
+
+/** @returns seconds that it took. */
+export function buildStore({ path, key, people, numbers = [], onProgress }: MadeUpStore): number {
   const catalogue = loadCatalogue();
   const records = templates();
   const encoder = new RecordEncoder();
@@ -81,10 +95,11 @@ function build(path: string, people: number, onProgress: (done: number) => void)
   using writer = new StoreWriter(path, `${path}.spill`);
   for (let person = 0; person < people; person++) {
     const record = records[person % TEMPLATES] as EncodableRecord;
-    const cnId = subjectTag(KEY, "cn-id", String(person));
-    const name = subjectTag(KEY, "name", String(person));
-    writer.add(encoder.encode(tagOf(person), { ...record, cnId, name }), cnId, 1);
-    if (person % 100_000 === 0) onProgress(person);
+    const tag = subjectTag(key, "msisdn", numbers[person] ?? madeUp(person));
+    const cnId = subjectTag(key, "cn-id", String(person));
+    const name = subjectTag(key, "name", String(person));
+    writer.add(encoder.encode(tag, { ...record, cnId, name }), cnId, 1);
+    if (person % 100_000 === 0) onProgress?.(person);
   }
   writer.publish({
     format: STORE_FORMAT,
@@ -125,7 +140,7 @@ function runOne(
   onProgress: (done: number) => void,
 ): StoreRun {
   const path = join(folder, "bench.store");
-  const seconds = build(path, people, onProgress);
+  const seconds = buildStore({ path, key: KEY, people, onProgress });
   const bytes = statSync(path).size;
   const peak = process.resourceUsage().maxRSS / 1024;
   using store = FeatureStore.open(path, loadCatalogue());
