@@ -16,6 +16,11 @@ export function registerClientCommands(program: Command): void {
     .option("--sealed-only", "it takes answers sealed to its encryption key, and no others")
     .option("--per-second <n>", "queries a second, at most")
     .option("--per-day <n>", "queries a day, at most")
+    .option(
+      "--per-person-per-day <n>",
+      "answers about one person in 24 hours, at most; none: no budget",
+    )
+    .option("--claims-per-person-per-day <n>", "of them, answers of products that take claims")
     .option("--consents-per-minute <n>", "requests for consent a minute, at most")
     .action(
       action<[string, AddClientArguments]>(async (output, id, options) =>

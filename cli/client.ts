@@ -5,7 +5,7 @@ import { readSettings } from "../core/config.ts";
 import {
   addClient,
   type Client,
-  type ClientRegistration,
+  type ClientLimits,
   DEFAULT_LIMITS,
   disableClient,
   listClients,
@@ -23,6 +23,8 @@ export interface AddClientArguments extends KeyArguments {
   readonly sealedOnly?: boolean;
   readonly perSecond?: string;
   readonly perDay?: string;
+  readonly perPersonPerDay?: string;
+  readonly claimsPerPersonPerDay?: string;
   readonly consentsPerMinute?: string;
 }
 
@@ -46,7 +48,6 @@ export async function clientAdd(
 ): Promise<void> {
   const settings = readSettings();
   const { jwks, generated } = chooseKeys(settings.home, id, options);
-  const limits = readLimits(options);
   const registration = {
     client_id: id,
     name: options.name,
@@ -55,7 +56,7 @@ export async function clientAdd(
     products: options.product ?? [...loadCatalogue().products.values()].map(({ ref }) => ref),
     purposes: options.purpose,
     sealed_only: options.sealedOnly === true,
-    ...(limits && { limits }),
+    limits: readLimits(options),
   };
   const client = await withConsentDatabase(settings, async (db) =>
     addClient(db, systemClock, registration),
@@ -65,19 +66,19 @@ export async function clientAdd(
 }
 
 /** Those that are not given have the registry's defaults. */
-function readLimits(options: AddClientArguments): ClientRegistration["limits"] {
-  const { perSecond, perDay, consentsPerMinute } = options;
-  if (perSecond === undefined && perDay === undefined && consentsPerMinute === undefined) {
-    return undefined;
-  }
-  return {
-    ...DEFAULT_LIMITS,
-    ...(perSecond !== undefined && { queries_per_second: Number(perSecond) }),
-    ...(perDay !== undefined && { queries_per_day: Number(perDay) }),
-    ...(consentsPerMinute !== undefined && {
-      consent_requests_per_minute: Number(consentsPerMinute),
-    }),
+function readLimits(options: AddClientArguments): ClientLimits {
+  const given: { readonly [limit in keyof ClientLimits]: string | undefined } = {
+    queries_per_second: options.perSecond,
+    queries_per_day: options.perDay,
+    consent_requests_per_minute: options.consentsPerMinute,
+    queries_per_person_per_day: options.perPersonPerDay,
+    claims_per_person_per_day: options.claimsPerPersonPerDay,
   };
+  const read = Object.entries(given).flatMap(([limit, text]) =>
+    text === undefined ? [] : [[limit, text === "none" ? null : Number(text)] as const],
+  );
+  // The registry looks at every one of them again.
+  return { ...DEFAULT_LIMITS, ...(Object.fromEntries(read) as Partial<ClientLimits>) };
 }
 
 export async function clientList(output: Output): Promise<void> {

@@ -36,6 +36,11 @@ export class ClientLimiter {
     this.#clock = clock;
   }
 
+  /** As registered, at most a second ago; undefined for nobody that is. */
+  async limits(clientId: string): Promise<ClientLimits | undefined> {
+    return (await this.#account(clientId))?.limits;
+  }
+
   /** Counts one question. @throws WjfError `rate-limited`, and then it is not counted. */
   async take(clientId: string, queryId: string): Promise<void> {
     const account = await this.#account(clientId);

@@ -2,6 +2,7 @@
 export {
   addClient,
   type Client,
+  type ClientLimits,
   type ClientRegistration,
   DEFAULT_LIMITS,
   disableClient,

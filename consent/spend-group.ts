@@ -80,6 +80,11 @@ export class GroupSpending {
     return consent;
   }
 
+  /** All of them that there are. */
+  get consents(): readonly SpendableConsent[] {
+    return [...this.#consents.values()];
+  }
+
   /** Whom a consent is about, as a keyed index. */
   subjectIndex(id: string): string | undefined {
     return this.#consents.get(id)?.subjectIndex;

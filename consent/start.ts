@@ -102,6 +102,7 @@ export async function startAuthority(
     catalogue,
     clock,
     admissionKey,
+    log,
     limiter: new ClientLimiter(db, clock),
   });
   const random = systemRandom;

@@ -259,6 +259,12 @@ export const ERRORS = {
     next: "Try again after `Retry-After` seconds.",
     retryable: true,
   },
+  "query-budget": {
+    grpc: grpc.RESOURCE_EXHAUSTED,
+    http: 429,
+    title: "This institution has asked about this person as often as is allowed within a day.",
+    next: "Use the answers that were given; ask again when a day has passed since the first of them.",
+  },
   "province-drained": {
     grpc: grpc.UNAVAILABLE,
     http: 503,

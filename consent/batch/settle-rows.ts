@@ -1,12 +1,15 @@
 // Which rows need not be asked: one that was answered before gets the same answer again, whatever its consent has become
 // since; one whose consent, client or term does not hold is refused, and the refusal is in the log before it is told. All of
 // a manifest's rows are looked up together. A look ahead: the release decides again, in its own transaction.
+import type { Catalogue } from "../../catalogue/index.ts";
 import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
+import type { Logger } from "../../core/log.ts";
 import type { AtRest } from "../at-rest.ts";
 import type { Client } from "../clients.ts";
 import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
 import type { LeafDraft } from "../log/leaf.ts";
+import { QueryBudget } from "../query-budget.ts";
 import { type EarlierRelease, readClients, readEarlier } from "../release/release-reads.ts";
 import { openAnswer } from "../release/stored-answer.ts";
 import { GroupSpending } from "../spend-group.ts";
@@ -18,6 +21,8 @@ export interface SettleRowsParts {
   readonly ledger: ConsentLedger;
   readonly atRest: AtRest;
   readonly clock: Clock;
+  readonly catalogue: Catalogue;
+  readonly log: Logger;
 }
 
 export interface SettledRows {
@@ -30,6 +35,7 @@ interface Known {
   readonly clients: ReadonlyMap<string, Client>;
   readonly earlier: ReadonlyMap<string, EarlierRelease>;
   readonly spending: GroupSpending;
+  readonly budget: QueryBudget;
   /** Query ids of rows before the present one. */
   readonly asked: Set<string>;
 }
@@ -64,27 +70,36 @@ export async function settleRows(
 
 async function readKnown(
   checked: readonly CheckedRow[],
-  { db, clock }: SettleRowsParts,
+  { db, clock, catalogue, log }: SettleRowsParts,
 ): Promise<Known> {
   const questions = checked.map(({ question }) => question);
   const consents = questions.map(({ consentId }) => consentId);
+  const tables = consentTables(db);
+  const nowMs = clock.nowMs();
+  const clients = await readClients(
+    db,
+    questions.map(({ clientId }) => clientId),
+  );
+  const spending = await GroupSpending.read(tables, consents, nowMs);
   return {
-    clients: await readClients(
-      db,
-      questions.map(({ clientId }) => clientId),
-    ),
+    clients,
     earlier: await readEarlier(
       db,
       questions.map(({ queryId }) => queryId),
     ),
-    spending: await GroupSpending.read(consentTables(db), consents, clock.nowMs()),
+    spending,
+    budget: await QueryBudget.read(tables, spending.consents, nowMs, {
+      products: catalogue.products,
+      log,
+      limitsOf: (id) => clients.get(id)?.limits,
+    }),
     asked: new Set(),
   };
 }
 
 function settleRow(
   row: CheckedRow,
-  { clients, earlier, spending, asked }: Known,
+  { clients, earlier, spending, budget, asked }: Known,
   { proof, tokens }: Pick<RowRules, "proof" | "tokens">,
   atRest: AtRest,
 ): CheckedRow | RefusedRow | Answered {
@@ -101,11 +116,12 @@ function settleRow(
       return { row: row.row, answer, leaf: before.leaf_index, client: client as Client };
     }
     tokens.requireTimely(consent);
-    if (spending.requireActive(consentId).clientId !== clientId) {
-      throw new WjfError("consent-unknown");
-    }
+    const live = spending.requireActive(consentId);
+    if (live.clientId !== clientId) throw new WjfError("consent-unknown");
+    budget.requireLeft(live, product);
     // Counted in memory only: a consent with one use left lets one of two rows through.
     spending.spend({ consentId, releaseId: queryId, product });
+    budget.count(live, product);
     return row;
   } catch (error) {
     if (!(error instanceof WjfError)) throw error;

@@ -14,6 +14,7 @@ import { type AuthorityTx, consentTables } from "../ledger.ts";
 import type { Sequencing } from "../log/index.ts";
 import type { LeafDraft } from "../log/leaf.ts";
 import { ObjectionMarks } from "../objections.ts";
+import { QueryBudget } from "../query-budget.ts";
 import { chunks, GroupSpending, type SpendableConsent } from "../spend-group.ts";
 import type {
   AnsweredItem,
@@ -46,6 +47,7 @@ interface GroupState {
   readonly clients: ReadonlyMap<string, Client>;
   readonly earlier: Map<string, EarlierRelease>;
   readonly spending: GroupSpending;
+  readonly budget: QueryBudget;
   /** Releases about a person, by subject index: only for products that count institutions. */
   readonly others: Map<string, OtherRelease[]>;
   readonly marks: ObjectionMarks;
@@ -84,13 +86,20 @@ export class GroupDecisions {
     const spending = await GroupSpending.read(consentTables(tx), consentIds, at.timeMs);
     const counting = questions.filter(({ product }) => countsInstitutions(parts, product));
     const subjects = consentIds.flatMap((id) => spending.subjectIndex(id) ?? []);
+    const clients = await readClients(
+      tx,
+      questions.map(({ clientId }) => clientId),
+    );
+    const budget = QueryBudget.read(consentTables(tx), spending.consents, at.timeMs, {
+      products: parts.catalogue.products,
+      log: parts.log,
+      limitsOf: (id) => clients.get(id)?.limits,
+    });
     return new GroupDecisions([release, tx, at, parts], {
       spending,
+      budget: await budget,
       marks: await ObjectionMarks.read(tx, subjects),
-      clients: await readClients(
-        tx,
-        questions.map(({ clientId }) => clientId),
-      ),
+      clients,
       earlier: await readEarlier(
         tx,
         questions.map(({ queryId }) => queryId),
@@ -130,12 +139,14 @@ export class GroupDecisions {
     if (!resultAllows(consent.terms.result, product.kind)) {
       throw new WjfError("product-not-consented");
     }
+    this.#state.budget.requireLeft(consent, product.ref);
     const answer = this.#answer(item, product, consent);
     this.#state.spending.spend({
       consentId: question.consentId,
       releaseId: question.queryId,
       product: question.product,
     });
+    this.#state.budget.count(consent, product.ref);
     return { ...this.#store(question, consent, answer, product), client };
   }
 

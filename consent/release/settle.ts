@@ -1,13 +1,16 @@
 // What need not be fanned out: a question that was answered before is given the same answer again, whatever its consent has
 // become since; one whose credentials or consent do not hold is refused, and the refusal is in the log before it is told.
+import type { Catalogue } from "../../catalogue/index.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
+import type { Logger } from "../../core/log.ts";
 import type { ReleaseOutcome } from "../../proto/index.ts";
 import type { AtRest } from "../at-rest.ts";
 import type { ClientLimiter } from "../client-limits.ts";
-import { findClient } from "../clients.ts";
-import { readConsent, requireLive } from "../consent-record.ts";
+import { type ClientLimits, findClient } from "../clients.ts";
 import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
+import { QueryBudget } from "../query-budget.ts";
 import type { VerifiedRequest } from "../signed-request.ts";
+import { GroupSpending } from "../spend-group.ts";
 import { type EarlierRelease, readEarlier } from "./release-reads.ts";
 import { questionOf } from "./releaser.ts";
 import { openAnswer, tell } from "./stored-answer.ts";
@@ -17,6 +20,8 @@ export interface SettleParts {
   readonly ledger: ConsentLedger;
   readonly atRest: AtRest;
   readonly limiter: ClientLimiter;
+  readonly catalogue: Catalogue;
+  readonly log: Logger;
 }
 
 export interface Asked {
@@ -27,37 +32,68 @@ export interface Asked {
   readonly product: string;
 }
 
+/** What the questions of one fan-out are looked up in. */
+interface Known {
+  readonly earlier: ReadonlyMap<string, EarlierRelease>;
+  readonly spending: GroupSpending;
+  readonly budget: QueryBudget;
+}
+
 /** By the question's place: what is settled already. Those that are not there are to be fanned out. */
 export async function settle(
   asked: readonly Asked[],
   nowMs: number,
   parts: SettleParts,
 ): Promise<Map<number, ReleaseOutcome>> {
-  const earlier = await readEarlier(
-    parts.db,
-    asked.map(({ queryId }) => queryId),
-  );
-  const outcomes = await Promise.all(
-    asked.map((one) => settleOne(one, earlier.get(one.queryId), nowMs, parts)),
-  );
+  const known = await readKnown(asked, nowMs, parts);
+  const outcomes = await Promise.all(asked.map((one) => settleOne(one, known, parts)));
   const settled = new Map<number, ReleaseOutcome>();
   for (const [i, outcome] of outcomes.entries()) if (outcome) settled.set(i, outcome);
   await recordRefusals(asked, settled, parts);
   return settled;
 }
 
-async function settleOne(
-  { question, sealed }: Asked,
-  earlier: EarlierRelease | undefined,
+async function readKnown(
+  asked: readonly Asked[],
   nowMs: number,
+  { db, limiter, catalogue, log }: SettleParts,
+): Promise<Known> {
+  const tables = consentTables(db);
+  const consents = asked.flatMap(({ question }) =>
+    typeof question === "string" ? [] : [question.consent],
+  );
+  const ids = consents.map(({ grant_id }) => grant_id);
+  const spending = await GroupSpending.read(tables, ids, nowMs);
+  const limits = new Map<string, ClientLimits | undefined>();
+  for (const { client_id: id } of consents) {
+    if (!limits.has(id)) limits.set(id, await limiter.limits(id));
+  }
+  const limitsOf = (clientId: string): ClientLimits | undefined => limits.get(clientId);
+  return {
+    earlier: await readEarlier(
+      db,
+      asked.map(({ queryId }) => queryId),
+    ),
+    spending,
+    budget: await QueryBudget.read(tables, spending.consents, nowMs, {
+      products: catalogue.products,
+      log,
+      limitsOf,
+    }),
+  };
+}
+
+async function settleOne(
+  { question, sealed, queryId }: Asked,
+  { earlier, spending, budget }: Known,
   parts: SettleParts,
 ): Promise<ReleaseOutcome | undefined> {
   try {
     if (typeof question === "string") throw new WjfError(question);
-    const db = consentTables(parts.db);
-    if (earlier !== undefined) return await tellAgain(question, sealed, earlier, parts);
+    const before = earlier.get(queryId);
+    if (before !== undefined) return await tellAgain(question, sealed, before, parts);
     // A look ahead: the release decides again, in its own transaction.
-    requireLive(await readConsent(db, parts.atRest, question.consent.grant_id), nowMs);
+    budget.requireLeft(spending.requireActive(question.consent.grant_id), question.product);
     await parts.limiter.take(question.consent.client_id, question.queryId);
     return undefined;
   } catch (error) {

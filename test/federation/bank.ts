@@ -2,7 +2,7 @@
 // asking the gateway over HTTP with a token and a DPoP proof. Every part of a request can be bent before it is sent.
 import { createPrivateKey, type KeyObject, randomUUID } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
-import { addClient } from "../../consent/clients.ts";
+import { addClient, type ClientLimits, DEFAULT_LIMITS } from "../../consent/clients.ts";
 import { systemClock } from "../../core/clock.ts";
 import { sha256Base64url } from "../../core/canonical.ts";
 import {
@@ -20,6 +20,8 @@ import { readAuthoritySecrets } from "../../consent/secrets.ts";
 import type { Federation } from "./federation.ts";
 
 export const PRODUCTS = ["identity-verification@1", "location-verification@1", "credit-score@1"];
+
+const NO_BUDGET = { queries_per_person_per_day: null, claims_per_person_per_day: null };
 
 export interface ConsentWish {
   /** A phone number, or an 18-character ID number. */
@@ -66,7 +68,13 @@ export class Bank {
 
   static async register(
     federation: Federation,
-    options: { clientId?: string; sealedOnly?: boolean; products?: readonly string[] } = {},
+    options: {
+      clientId?: string;
+      sealedOnly?: boolean;
+      products?: readonly string[];
+      /** Without them it may ask as often as its consents allow. */
+      limits?: Partial<ClientLimits>;
+    } = {},
   ): Promise<Bank> {
     const { privateKey, publicKey } = await generateKeyPair("ES256");
     const jwk = await exportJWK(publicKey);
@@ -86,6 +94,7 @@ export class Bank {
       products: [...(options.products ?? PRODUCTS)] as never,
       purposes: ["dpv:CreditChecking"],
       sealed_only: options.sealedOnly ?? false,
+      limits: { ...DEFAULT_LIMITS, ...NO_BUDGET, ...options.limits },
     });
     return bank;
   }
