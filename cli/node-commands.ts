@@ -1,6 +1,7 @@
 // `wjf node …`, `wjf gateway serve`, `wjf authority serve`, `wjf keys init`: what each party's operator runs.
 import { type Command, Option } from "commander";
 import { NODE_V8_FLAGS } from "../core/process.ts";
+import { registerSuspensionCommands } from "./authority-commands.ts";
 import { action, withJson } from "./command.ts";
 import type { CeremonyArguments } from "./keys-init.ts";
 import type { LoadArguments } from "./node-load.ts";
@@ -68,6 +69,7 @@ export function registerNodeCommands(program: Command): void {
 
   const authority = program.command("authority").description("the consent authority");
   service(authority.command("serve"), "consent/main.ts").description("serve, until Ctrl-C");
+  registerSuspensionCommands(authority);
 
   const keys = program.command("keys").description("the parties' keys and certificates");
   withJson(keys.command("init"))

@@ -16,6 +16,7 @@ import { type Admission, ADMISSION_TTL_S } from "./admission.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
 import { requestRules } from "./federation-view.ts";
 import { epochOf } from "./release/check-merge.ts";
+import { requireNotSuspended } from "./release/suspension.ts";
 import { type Asked, settle, type SettleParts } from "./release/settle.ts";
 import {
   requireSameQuestion,
@@ -53,11 +54,12 @@ export class Admitter {
 
   /**
    * Admits a fan-out whole, or says what of it is settled already; the gateway describes the rest anew.
-   * @throws WjfError `descriptor-invalid`, `epoch-unknown`; an item's own fault settles it.
+   * @throws WjfError `descriptor-invalid`, `epoch-unknown`, `gateway-suspended`; an item's own fault settles it.
    */
   async admit({ descriptor, items }: AdmitRequest): Promise<AdmitAnswer> {
     const digested = parseDescriptor(descriptor);
     const epoch = epochOf(digested.descriptor, this.#parts.epochs);
+    await requireNotSuspended(this.#parts.db, epoch);
     const credentials = items.map((item) => item.credentials);
     const questions = await this.#verify(digested, credentials, epoch);
     const asked = digested.descriptor.items.map((item, i): Asked => ({

@@ -1,4 +1,4 @@
-// What the authority's operator does to consents from a command, in a process beside the authority's own: every change
+// What the authority's operator does to consents and gateways from a command, in a process beside the authority's own: every change
 // goes through the ledger, so it is an event of the lifecycle and a leaf of the audit log like any other. The authority sees
 // it in its next release decision; its followers are told within a second (consent/follow-hub.ts).
 import { join } from "node:path";
@@ -18,6 +18,8 @@ import { ConsentLifecycle } from "./lifecycle.ts";
 import type { Receipt } from "./log/index.ts";
 import { Objections } from "./objections.ts";
 import { openLedger } from "./open-ledger.ts";
+import type { SuspensionTable } from "./release/schema.ts";
+import { liftSuspension, listSuspensions } from "./release/suspension.ts";
 import { readAuthoritySecrets } from "./secrets.ts";
 
 export interface ChangedConsent {
@@ -73,6 +75,15 @@ export class ConsentOperator implements AsyncDisposable {
       value: await this.lifecycle.change(consentTables(tx), id, action, "operator"),
     }));
     return { consent: value, receipt: receipts[0] as Receipt };
+  }
+
+  async suspensions(): Promise<readonly SuspensionTable[]> {
+    return await listSuspensions(this.db);
+  }
+
+  /** Resolves when its leaf is durable. @throws WjfError `gateway-unknown`. */
+  async reinstate(gateway: string): Promise<Receipt> {
+    return await liftSuspension(this.ledger, gateway);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

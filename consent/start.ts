@@ -113,7 +113,6 @@ export async function startAuthority(
       epochs,
       ledger,
       db,
-      clock,
       random,
       auditProbability: settings.mergeAuditProbability,
     }),

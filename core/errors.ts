@@ -342,6 +342,12 @@ export const ERRORS = {
     title: "This gateway is suspended after a failed merge audit.",
     next: "Its operator must answer for it first.",
   },
+  "gateway-unknown": {
+    grpc: grpc.NOT_FOUND,
+    http: 404,
+    title: "No gateway of this thumbprint is suspended.",
+    next: "Look at `wjf authority suspensions` for those that are.",
+  },
   "model-invalid": {
     grpc: grpc.INVALID_ARGUMENT,
     http: 422,

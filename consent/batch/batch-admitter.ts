@@ -27,6 +27,7 @@ import {
   sealSubjects,
 } from "../manifest.ts";
 import { layOut, MAX_CIPHERTEXTS, SlotPacker } from "../slot-layout.ts";
+import { requireNotSuspended } from "../release/suspension.ts";
 import { type CheckedRow, checkRow, type RefusedRow, type RowRules } from "./row-check.ts";
 import { settleRows, type SettleRowsParts } from "./settle-rows.ts";
 import { tellRows } from "./told-rows.ts";
@@ -61,11 +62,12 @@ export class BatchAdmitter {
 
   /**
    * Takes as many of the blocks, from the first, as one fan-out carries; the reply says how many.
-   * @throws WjfError `dpop-*` when the blocks are not what was signed; a row's own fault settles it.
+   * @throws WjfError `dpop-*` when the blocks are not what was signed, `gateway-suspended`; a row's own fault settles it.
    */
   async admit({ proof: jws, blocks }: AdmitBatchRequest): Promise<AdmitBatchReply> {
-    const { epochs, catalogue, clock } = this.#parts;
+    const { epochs, catalogue, clock, db } = this.#parts;
     const epoch = epochs.current();
+    await requireNotSuspended(db, epoch);
     const proof = await verifyBatchProof(jws, epoch.roster.audience, clock, BATCH_LIFETIME_S);
     for (const block of blocks) requireSignedBlock(block, proof);
     const batchId = batchIdOf(jws);

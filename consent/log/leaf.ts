@@ -112,6 +112,16 @@ const MergeAuditLeaf = z.strictObject({
   result: z.enum(["matched", "mismatched", "withheld"]),
 });
 
+const GatewayLeaf = z.strictObject({
+  type: z.literal("gateway"),
+  time: Time,
+  event: z.enum(["suspended", "reinstated"]),
+  /** Thumbprint (RFC 7638) of its signing key. */
+  gateway: Id,
+  /** The fan-out whose signed merge was wrong. */
+  descriptor_sha256: Sha256Hex,
+});
+
 const RosterLeaf = z.strictObject({
   type: z.literal("roster"),
   time: Time,
@@ -134,6 +144,7 @@ export const Leaf = z.discriminatedUnion("type", [
   ObjectionLeaf,
   EpochLeaf,
   MergeAuditLeaf,
+  GatewayLeaf,
   RosterLeaf,
   ErasureLeaf,
 ]);

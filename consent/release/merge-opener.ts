@@ -1,7 +1,6 @@
 // Checked merge → (audit) → decrypted sums. Sums leave this file for the release rule only: never for a log, an error or a
 // wire. Holds one decryptor per epoch in force. DESIGN §3 "Merge audit".
 import { sha256Hex } from "../../core/canonical.ts";
-import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
@@ -18,7 +17,6 @@ export interface MergeOpenerParts {
   readonly epochs: EpochKeeper;
   readonly ledger: ConsentLedger;
   readonly db: AuthorityDb;
-  readonly clock: Clock;
   readonly random: Random;
   /** p of the merge audit, 0 to 1. */
   readonly auditProbability: number;
@@ -59,7 +57,7 @@ export class MergeOpener implements Disposable {
   }
 
   async #audit(merge: CheckedMerge, reveal: Reveal): Promise<void> {
-    const { scheme, ledger, epochs, db, clock } = this.#parts;
+    const { scheme, ledger, epochs } = this.#parts;
     try {
       this.#owe(merge.epoch, 1);
       auditMerge(merge, await reveal(), scheme);
@@ -69,7 +67,7 @@ export class MergeOpener implements Disposable {
       await ledger.log.append([auditLeaf(merge, mismatched ? "mismatched" : "withheld")]);
       if (mismatched) {
         // The signed commitment to a wrong sum is proof; whoever made it gets no further try.
-        await suspendGateway(db, merge, clock.nowMs());
+        await suspendGateway(ledger, merge);
         const epoch = merge.epoch.number;
         await epochs.retire(epoch);
         await ledger.log.append([{ type: "epoch", event: "retired", epoch, reason: error.code }]);

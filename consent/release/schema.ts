@@ -26,9 +26,15 @@ export interface SuspensionTable {
   suspended_at: number;
 }
 
+/** The proof outlives the suspension. */
+export interface LiftedSuspensionTable extends SuspensionTable {
+  lifted_at: number;
+}
+
 export interface ReleaseSchema {
   release: ReleaseTable;
   gateway_suspension: SuspensionTable;
+  gateway_suspension_lifted: LiftedSuspensionTable;
 }
 
 export const releaseMigrations: readonly Migration[] = [
@@ -68,6 +74,21 @@ export const releaseMigrations: readonly Migration[] = [
         .createIndex("release_by_client")
         .on("release")
         .columns(["client_id", "released_at"])
+        .execute();
+    },
+  },
+  {
+    name: "2026-11-24-022-suspension-lifted",
+    async up(db, { bytes }) {
+      await db.schema
+        .createTable("gateway_suspension_lifted")
+        .addColumn("gateway", "text", (column) => column.notNull())
+        .addColumn("descriptor", "text", (column) => column.notNull())
+        .addColumn("commitment", bytes, (column) => column.notNull())
+        .addColumn("signature", bytes, (column) => column.notNull())
+        .addColumn("suspended_at", "bigint", (column) => column.notNull())
+        .addColumn("lifted_at", "bigint", (column) => column.notNull())
+        .addPrimaryKeyConstraint("gateway_suspension_lifted_key", ["gateway", "suspended_at"])
         .execute();
     },
   },

@@ -1,13 +1,15 @@
 // The operator's and the regulator's commands against a running federation, in this process but through the command line's
-// own parser: `wjf client`, `wjf consent`, `wjf audit`, `wjf keys rotate-token`. What is printed with --json is what is asserted.
+// own parser: `wjf client`, `wjf consent`, `wjf authority`, `wjf audit`, `wjf keys rotate-token`. What is printed with --json is what is asserted.
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { registerAuditCommands } from "../../cli/audit-commands.ts";
+import { registerSuspensionCommands } from "../../cli/authority-commands.ts";
 import { registerClientCommands } from "../../cli/client-commands.ts";
 import { registerConsentCommands } from "../../cli/consent-commands.ts";
+import { ConsentOperator } from "../../consent/index.ts";
 import { decodeBundle, encodeBundle } from "../../consent/log/tile.ts";
 import { generateP256, publicP256 } from "../../crypto/index.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
@@ -51,9 +53,10 @@ interface Printed {
 /** Runs one command with --json. @throws what it throws. */
 async function wjf(...args: string[]): Promise<Printed> {
   const program = new Command("wjf").exitOverride();
-  for (const register of [registerClientCommands, registerConsentCommands, registerAuditCommands]) {
-    register(program);
-  }
+  registerSuspensionCommands(program.command("authority"));
+  registerClientCommands(program);
+  registerConsentCommands(program);
+  registerAuditCommands(program);
   const out: string[] = [];
   const err: string[] = [];
   const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
@@ -89,9 +92,17 @@ test("client: add with generated keys, list, rotate with a JWK Set, disable", as
     "--generate",
     "--per-second",
     "7",
+    "--per-person-per-day",
+    "30",
+    "--claims-per-person-per-day",
+    "none",
   );
   expect(result).toMatchObject({ client_id: "second-bank", sealed_only: false });
   expect(result["limits"]).toMatchObject({ queries_per_second: 7, queries_per_day: 5_000_000 });
+  expect(result["limits"]).toMatchObject({
+    queries_per_person_per_day: 30,
+    claims_per_person_per_day: null,
+  });
   const keys = String(result["private_keys"]);
   expect(statSync(join(keys, "signing.jwk")).mode & 0o777).toBe(0o600);
   // The authority has no private member.
@@ -249,3 +260,26 @@ function tileName(copy: string): string {
   expect(existsSync(join(copy, "tile/entries", name))).toBe(true);
   return name;
 }
+
+test("authority: a suspended gateway is listed, then reinstated, with its leaf; another is not known", async () => {
+  expect((await wjf("authority", "suspensions")).result).toEqual({ suspensions: [] });
+  await expect(wjf("authority", "reinstate", "nobody")).rejects.toMatchObject({
+    code: "gateway-unknown",
+  });
+  const suspension = {
+    gateway: "thumbprint-of-a-key",
+    descriptor: "0".repeat(64),
+    commitment: Buffer.from("signed"),
+    signature: Buffer.from("so"),
+    suspended_at: 1_700_000_000_000,
+  };
+  await using operator = await ConsentOperator.open(federation.settings);
+  await operator.db.insertInto("gateway_suspension").values(suspension).execute();
+  const { result: listed } = await wjf("authority", "suspensions");
+  expect(listed).toMatchObject({
+    suspensions: [{ gateway: suspension.gateway, commitment: "c2lnbmVk", signature: "c28" }],
+  });
+  const { result } = await wjf("authority", "reinstate", suspension.gateway);
+  expect(result).toMatchObject({ gateway: suspension.gateway, leaf: expect.any(Number) as number });
+  expect((await wjf("authority", "suspensions")).result).toEqual({ suspensions: [] });
+});

@@ -1,6 +1,7 @@
 // What a hostile gateway gets from the authority: nothing more than an honest one. It holds the gateway's certificate and
 // signing key, drives the real gRPC, and every honest node answers it. Merges are audited always (p = 1) unless said.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ConsentOperator } from "../../consent/index.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import {
   generateP256,
@@ -224,7 +225,7 @@ describe("short of fraud: refused, and nothing is released or spent", () => {
   });
 });
 
-// Last with this scene: the gateway does not recover from it.
+// Last with this scene: it ends with a gateway that is suspended.
 describe("fraud: an altered merge, signed for", () => {
   let fanOut: HostileFanOut;
   let epochBefore: number;
@@ -271,13 +272,49 @@ describe("fraud: an altered merge, signed for", () => {
     );
   });
 
-  test("the gateway is suspended: nothing is released to it any more, honest or not", async () => {
+  test("the gateway is suspended: nothing is admitted or released to it any more, honest or not", async () => {
     const again = await untilNodesFollow(scene);
     await expect(scene.hostile.release(again)).rejects.toEqual(refused("gateway-suspended"));
+    const asking = scene.hostile.admit(again.digested, again.credentials);
+    await expect(asking).rejects.toEqual(refused("gateway-suspended"));
     const consent = await scene.bank.consent({ subject: scene.msisdn(1) });
     let reply = await scene.bank.ask(consent, SCORE.product);
     while (reply.code === "epoch-unknown") reply = await scene.bank.ask(consent, SCORE.product);
     expect(reply).toMatchObject({ status: 503, code: "gateway-suspended", retryable: false });
+  });
+
+  test("the operator reinstates it: both are leaves, the proof is kept, and it is asked again", async () => {
+    await using operator = await ConsentOperator.open(scene.federation.settings);
+    const [suspension, ...others] = await operator.suspensions();
+    expect(others).toEqual([]);
+    const gateway = suspension?.gateway as string;
+    await operator.reinstate(gateway);
+    const about = { gateway, descriptor_sha256: fanOut.digested.digest.toString("hex") };
+    expect(await scene.leaves("gateway")).toMatchObject([
+      { event: "suspended", ...about },
+      { event: "reinstated", ...about },
+    ]);
+    const kept = await operator.db.selectFrom("gateway_suspension_lifted").selectAll().execute();
+    expect(kept).toMatchObject([{ gateway, commitment: suspension?.commitment }]);
+    const consent = await scene.bank.consent({ subject: scene.msisdn(1) });
+    expect(await scene.bank.ask(consent, SCORE.product)).toMatchObject({ status: 200 });
+    await expect(operator.reinstate(gateway)).rejects.toEqual(refused("gateway-unknown"));
+  });
+
+  test("a second fraud suspends it again", async () => {
+    const again = await scene.hostile.fanOut([await request(scene)]);
+    const merged = altered(scene, again);
+    await expect(scene.hostile.release(again, { merged })).rejects.toEqual(
+      refused("merge-mismatch"),
+    );
+    await expect(scene.hostile.release(await untilNodesFollow(scene))).rejects.toEqual(
+      refused("gateway-suspended"),
+    );
+    expect((await scene.leaves("gateway")).map(({ event }) => event)).toEqual([
+      "suspended",
+      "reinstated",
+      "suspended",
+    ]);
   });
 });
 

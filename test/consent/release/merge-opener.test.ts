@@ -58,7 +58,6 @@ beforeEach(() => {
       },
     },
     db,
-    clock: { nowMs: () => 0 },
     random: { unit: () => coin, bytes: (length: number) => Buffer.alloc(length) },
     auditProbability: 0.5,
   } as unknown as MergeOpenerParts);
