@@ -14,7 +14,7 @@ import {
   rootFromInclusion,
   Tree,
 } from "../crypto/merkle.ts";
-import { QueryBody } from "./signed-request.ts";
+import { QueryBody, signedPart } from "./signed-request.ts";
 
 /** Two blocks of credit scores, 11 slots each, fill the 2,047 slots of one ciphertext. */
 export const BLOCK_ROWS = 93;
@@ -117,7 +117,7 @@ export function queryIdOfRow(batchId: string, line: number): QueryId {
 
 /** The same signed batch is the same batch, however often it is sent. */
 export function batchIdOf(proof: string): string {
-  return uuid8(`weijifen/batch\n${proof}`);
+  return uuid8(`weijifen/batch\n${signedPart(proof)}`);
 }
 
 function uuid8(text: string): string {

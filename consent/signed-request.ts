@@ -113,6 +113,7 @@ async function verifyToken(
   } catch (error) {
     throw new WjfError(tokenErrorCode(error), undefined, { cause: error });
   }
+  if (!isOneText(token)) throw new WjfError("token-malformed");
   return parseWith(ConsentClaims, payload, "token-claims", "token");
 }
 
@@ -146,6 +147,7 @@ async function verifyProof(
   clock: Clock,
 ): Promise<string> {
   const { payload, jkt } = await openProof(request.proof, clock);
+  if (!isOneText(request.proof)) throw new WjfError("dpop-malformed");
   if (jkt !== consent.cnf.jkt) throw new WjfError("dpop-key");
   const claims = parseWith(ProofClaims, payload, "dpop-malformed", "proof");
   const ageS = clock.nowMs() / 1000 - claims.iat;
@@ -206,7 +208,7 @@ export function requireSameQuestion(item: FanOutItem, verified: VerifiedRequest)
  * included, can turn one signed request into two queries. UUIDv8, RFC 9562 §5.8.
  */
 export function queryIdOfProof(proof: string): QueryId {
-  const bytes = sha256(`weijifen/query-id\n${proof}`).subarray(0, 16);
+  const bytes = sha256(`weijifen/query-id\n${signedPart(proof)}`).subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   const hex = bytes.toString("hex");
@@ -215,4 +217,17 @@ export function queryIdOfProof(proof: string): QueryId {
       "-",
     ),
   );
+}
+
+/**
+ * What a compact JWS signs (RFC 7515 §5.1). Anybody can write a valid ECDSA signature (r, s) as (r, n − s), and its
+ * base64url in several ways: whatever is to be unique may depend on what was signed, never on the signature.
+ */
+export function signedPart(jws: string): string {
+  return jws.slice(0, jws.lastIndexOf("."));
+}
+
+/** base64url without padding, white space or bits left over (RFC 7515 §2); an ES256 signature has 86 characters. */
+function isOneText(jws: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/.test(jws);
 }

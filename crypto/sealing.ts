@@ -36,6 +36,8 @@ export async function openJson(jwe: string, key: KeyObject, code: ErrorCode): Pr
     const { plaintext } = await compactDecrypt(jwe, key, {
       keyManagementAlgorithms: ["ECDH-ES"],
       contentEncryptionAlgorithms: ["A256GCM"],
+      // Length must tell nothing, and a short text must not become a long one: `zip` is refused.
+      maxDecompressedLength: 0,
     });
     if (plaintext.length > MAX_SEALED_BYTES) throw new RangeError("too large");
     return JSON.parse(Buffer.from(plaintext).toString("utf8"));

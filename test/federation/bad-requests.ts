@@ -29,21 +29,23 @@ export interface BadRequestParts {
   readonly otherConsent: GivenConsent;
 }
 
-const SCORE = { product: "credit-score@1" };
+export const SCORE = { product: "credit-score@1" };
 const nowS = (): number => Math.floor(Date.now() / 1000);
 
-function withToken(bend: (parts: BadRequestParts) => Promise<string> | string): BadRequest["make"] {
+export function withToken(
+  bend: (parts: BadRequestParts) => Promise<string> | string,
+): BadRequest["make"] {
   return async (parts) => {
     const token = await bend(parts);
     return await parts.bank.sign(parts.consent, SCORE, { token });
   };
 }
 
-function withClaims(claims: Record<string, unknown>): BadRequest["make"] {
+export function withClaims(claims: Record<string, unknown>): BadRequest["make"] {
   return withToken(({ bank, consent }) => bank.signToken({ ...consent.claims, ...claims }));
 }
 
-function withProof(
+export function withProof(
   bend: (parts: BadRequestParts) => Parameters<Bank["proof"]>[2],
 ): BadRequest["make"] {
   return async (parts) => await parts.bank.sign(parts.consent, SCORE, { proof: bend(parts) ?? {} });

@@ -11,6 +11,7 @@ import {
   signStatement,
 } from "../../crypto/index.ts";
 import type { ItemCredentials, ReleaseOutcome } from "../../proto/index.ts";
+import { secondSignature } from "../attacks/forged-jws.ts";
 import { Bank } from "./bank.ts";
 import type { HostileFanOut } from "./hostile-gateway.ts";
 import { openScene, type Scene } from "./scene.ts";
@@ -69,6 +70,22 @@ describe("short of fraud: refused, and nothing is released or spent", () => {
     expect(repeated).toEqual(answer);
     const id = answer["query_id"];
     expect((await scene.leaves("release")).filter((leaf) => leaf.query_id === id)).toHaveLength(1);
+  });
+
+  test("one signed question under a second valid signature is still one question", async () => {
+    const consent = await scene.bank.consent({ subject: scene.msisdn(2), maxUses: 5 });
+    const signed = await scene.bank.sign(consent, SCORE);
+    const outcomes: Record<string, unknown>[] = [];
+    // (r, n − s) verifies too, and nobody needs a key to write it.
+    for (const proof of [signed.proof, secondSignature(signed.proof)]) {
+      const fanOut = await scene.hostile.fanOut([{ ...signed, proof }]);
+      outcomes.push(answerOf((await scene.hostile.release(fanOut))[0]));
+    }
+    expect(outcomes[1]?.["query_id"]).toBe(outcomes[0]?.["query_id"]);
+    const released = (await scene.leaves("release")).filter(
+      (leaf) => leaf.consent_id === consent.id,
+    );
+    expect(released).toHaveLength(1);
   });
 
   test("two sums over different provinces: only the first is ever told", async () => {

@@ -2,7 +2,9 @@
 // counted at both ends of the wire. Nodes refuse the same requests when a gateway forwards them all the same.
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { TokenChecker } from "../../consent/verifier.ts";
 import { createDevelopmentCa, issueCertificate } from "../../cli/dev-ca.ts";
+import { systemClock } from "../../core/clock.ts";
 import { partyFolder } from "../../core/config.ts";
 import { ERRORS, type ErrorCode } from "../../core/errors.ts";
 import { generateP256, importPrivate, signStatement } from "../../crypto/index.ts";
@@ -14,6 +16,7 @@ import {
 } from "../../proto/index.ts";
 import { FanOutAnswerer } from "../../province-node/answer.ts";
 import { FeatureStore } from "../../province-node/feature-store.ts";
+import { FORGED_PROOFS, FORGED_TOKENS } from "../attacks/forged-requests.ts";
 import {
   BAD_BODIES,
   BAD_PROOFS,
@@ -25,6 +28,13 @@ import { Bank, type GivenConsent, PRODUCTS } from "./bank.ts";
 import { type Federation, startFederation } from "./federation.ts";
 import { HostileGateway } from "./hostile-gateway.ts";
 
+const EVERY_BAD_REQUEST = [
+  ...BAD_TOKENS,
+  ...FORGED_TOKENS,
+  ...BAD_PROOFS,
+  ...FORGED_PROOFS,
+  ...BAD_BODIES,
+];
 const SCORE = { product: "credit-score@1" };
 
 let federation: Federation;
@@ -98,14 +108,14 @@ test("the counters count: a good request calls every node once, at both ends", a
 });
 
 describe("at the gateway: refused by its code, and no node is called", () => {
-  test.each(BAD_TOKENS)("a token: $what", async ({ make, code }) => {
+  test.each([...BAD_TOKENS, ...FORGED_TOKENS])("a token: $what", async ({ make, code }) => {
     const request = await make(parts);
     const problem = await post(request);
     expectRefused(problem, code);
     expect(problem.body).not.toContain(request.token);
   });
 
-  test.each(BAD_PROOFS)("a proof: $what", async ({ make, code }) => {
+  test.each([...BAD_PROOFS, ...FORGED_PROOFS])("a proof: $what", async ({ make, code }) => {
     expectRefused(await post(await make(parts)), code);
   });
 
@@ -195,6 +205,23 @@ describe("at the gateway: refused by its code, and no node is called", () => {
   }
 });
 
+describe("the verifier of a batch's tokens refuses what the other one refuses", () => {
+  const check = (token: string) => {
+    const { roster, tokenKeys } = hostile.epoch;
+    const checker = new TokenChecker({ ...roster, tokenKeys }, systemClock);
+    checker.requireTimely(checker.open(token));
+  };
+
+  test("a good token is taken", () => check(parts.consent.token));
+
+  test.each([...BAD_TOKENS, ...FORGED_TOKENS])("a token: $what", async ({ make }) => {
+    const { token } = await make(parts);
+    expect(() => check(token)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^token-/) as string }),
+    );
+  });
+});
+
 test("the codes are as distinct as their causes", () => {
   const all = [...BAD_TOKENS, ...BAD_PROOFS, ...BAD_BODIES];
   const codes = new Set(all.map(({ code }) => code));
@@ -215,7 +242,7 @@ describe("at a node, when a hostile gateway forwards it all the same", () => {
     expect(lookedUp).toHaveBeenCalledTimes(1);
   });
 
-  test.each([...BAD_TOKENS, ...BAD_PROOFS, ...BAD_BODIES])(
+  test.each(EVERY_BAD_REQUEST)(
     "refused with $code, before anybody is looked up: $what",
     async ({ make, code }) => {
       expect(await refusalsOf(await make(parts))).toEqual([{ item: 0, code }]);
@@ -311,7 +338,7 @@ describe("at a node, when a hostile gateway forwards it all the same", () => {
     expect(lookedUp).not.toHaveBeenCalled();
   });
 
-  test.each([...BAD_TOKENS, ...BAD_PROOFS, ...BAD_BODIES])(
+  test.each(EVERY_BAD_REQUEST)(
     "the authority, asked to admit it, says $code too: $what",
     async ({ make, code }) => {
       const bad = await make(parts);
