@@ -16,7 +16,10 @@ export async function serveAuthorityHttp(
   portal: PortalParts,
   settings: Settings,
 ): Promise<RunningHttp> {
-  const app = await createConsentHttp(service, { portal });
+  const app = await createConsentHttp(service, {
+    portal,
+    connections: settings.maxConnections,
+  });
   app.get("/healthz", () => ({ status: "ok" }));
   app.get<{ Params: { "*": string } }>("/log/*", async (request, reply) => {
     const encoding = request.headers["accept-encoding"]?.toString();

@@ -17,12 +17,12 @@ import {
   AuthorityStub,
   bindServer,
   type BoundServer,
-  messageLimits,
   ReleaseBatchRequest,
   ReleaseRequest,
   requirePeer,
   roleName,
   serverCredentials,
+  serverLimits,
   type TlsIdentity,
   toServiceError,
   unaryMethod,
@@ -52,7 +52,7 @@ export async function serveAuthority(
   identity: TlsIdentity,
   address: string,
 ): Promise<BoundServer> {
-  const server = new Server({ ...messageLimits });
+  const server = new Server(serverLimits);
   const implementation: UntypedServiceImplementation = {
     Follow: (stream: ServerWritableStream<unknown, unknown>) => {
       settle(follow(stream, parts.hub), stream, parts.log);

@@ -201,6 +201,7 @@ function createConsentService(parts: ServiceParts): ConsentService {
           ),
         }),
     products: productNotices(parts.catalogue),
+    trustProxy: settings.trustProxy,
     ...(settings.production ? {} : { pollIntervalSeconds: 1 }),
   });
 }

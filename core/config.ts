@@ -14,6 +14,10 @@ export const Settings = z.object({
   WJF_ENV: z.enum(["development", "production"]).default("development"),
   /** Address that listeners bind to. */
   WJF_BIND: z.string().min(1).default("127.0.0.1"),
+  /** A TLS terminator stands in front of the authority, and alone can reach it: its `X-Forwarded-*` headers are believed. */
+  WJF_TRUST_PROXY: z.stringbool().default(false),
+  /** Open HTTP connections that gateway and authority each take; further ones are closed. */
+  WJF_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(100_000).default(4096),
   WJF_GATEWAY_PORT: Port.default(8080),
   WJF_AUTHORITY_PORT: Port.default(8081),
   WJF_AUTHORITY_GRPC_PORT: Port.default(8090),
@@ -58,6 +62,8 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
     home: resolve(raw.WJF_HOME),
     production: raw.WJF_ENV === "production",
     bind: raw.WJF_BIND,
+    trustProxy: raw.WJF_TRUST_PROXY,
+    maxConnections: raw.WJF_MAX_CONNECTIONS,
     gatewayPort: raw.WJF_GATEWAY_PORT,
     authorityPort: raw.WJF_AUTHORITY_PORT,
     authorityGrpcPort: raw.WJF_AUTHORITY_GRPC_PORT,

@@ -19,6 +19,7 @@ import {
 import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
+import { type HttpLimits, protect, serverOptions } from "../core/http-server.ts";
 import type { Logger } from "../core/log.ts";
 import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
@@ -37,6 +38,11 @@ const MAX_PROOF_AGE_S = 60;
 const BODY_TIMEOUT_MS = 30_000;
 const UPLOAD_TIMEOUT_MS = 3_600_000;
 
+/** The reference page brings its own script, and styles and fonts within it; nothing comes from elsewhere. */
+const DOCS_POLICY =
+  "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "font-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+
 export interface GatewayParts {
   readonly view: FederationView;
   readonly coalescer: Coalescer;
@@ -46,6 +52,9 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
+  readonly http: HttpLimits;
+  /** By which institutions know this gateway. */
+  readonly url: string;
 }
 
 export async function createGateway(parts: GatewayParts): Promise<FastifyInstance> {
@@ -57,7 +66,9 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     // Of a whole upload; a question's body has its own limit below, and a silent connection the next one.
     requestTimeout: UPLOAD_TIMEOUT_MS,
     connectionTimeout: 30_000,
+    http: serverOptions(parts.http),
   }).withTypeProvider<ZodTypeProvider>();
+  protect(app as unknown as FastifyInstance, parts.http, parts.url);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
@@ -78,7 +89,13 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     transformObject: jsonSchemaTransformObject,
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
-  await app.register(reference, { routePrefix: "/docs" });
+  await app.register(async (scope) => {
+    scope.addHook("onRequest", (_request, reply, done) => {
+      reply.raw.setHeader("content-security-policy", DOCS_POLICY);
+      done();
+    });
+    await scope.register(reference, { routePrefix: "/docs" });
+  });
   await app.register(infoRoutes, parts);
   await app.register(queryRoutes, parts);
   await app.register(async (scope) => await parts.batches.register(scope as never));

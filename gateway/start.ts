@@ -4,6 +4,7 @@ import { LiveCatalogue, packageFolder } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
+import { HTTP_LIMITS } from "../core/http-server.ts";
 import type { Logger } from "../core/log.ts";
 import { VERSION } from "../core/version.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
@@ -73,6 +74,8 @@ export async function startGateway(
     catalogue,
     clock: systemClock,
     version: VERSION,
+    http: { ...HTTP_LIMITS, connections: settings.maxConnections },
+    url: settings.gatewayUrl,
   });
   resources.defer(() => app.close());
   const url = await listen(app, settings);

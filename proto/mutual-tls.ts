@@ -5,6 +5,7 @@ import {
   type ChannelOptions,
   credentials,
   type ServerCredentials,
+  type ServerOptions,
   type ServerUnaryCall,
   ServerCredentials as Servers,
 } from "@grpc/grpc-js";
@@ -64,6 +65,14 @@ export function clientSecurity(identity: TlsIdentity, role: Role) {
 export const messageLimits: ChannelOptions = {
   "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+};
+
+/** For every gRPC server: a peer that has gone without a word is noticed, and one connection cannot open calls without end. */
+export const serverLimits: ServerOptions = {
+  ...messageLimits,
+  "grpc.keepalive_time_ms": 30_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.max_concurrent_streams": 256,
 };
 
 /** @throws WjfError `peer-unauthorised` unless the caller's verified certificate is for one of the roles. */

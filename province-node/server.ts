@@ -7,11 +7,11 @@ import {
   bindServer,
   EvaluateBatchRequest,
   EvaluateRequest,
-  messageLimits,
   ProvinceNodeStub,
   requirePeer,
   roleName,
   serverCredentials,
+  serverLimits,
   type TlsIdentity,
   unaryMethod,
 } from "../proto/index.ts";
@@ -38,7 +38,7 @@ export async function serveNode(
   address: string,
   log: Logger,
 ): Promise<NodeServer> {
-  const server = new Server({ ...messageLimits });
+  const server = new Server(serverLimits);
   const readiness = new IdlePreparation(answerers);
   const requireService = (call: ServerUnaryCall<unknown, unknown>): void => {
     requirePeer(call, (name) => name === roleName("gateway"));

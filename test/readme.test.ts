@@ -170,7 +170,8 @@ describe("settings", () => {
     );
     expect(read(readme)).toContain(`\n## ${heading}\n`);
     expect(rows.map(({ name }) => name).toSorted()).toEqual([...known, "WJF_LOG_LEVEL"].toSorted());
-    const defaults: Readonly<Record<string, string | number | undefined>> = Settings.parse({});
+    const defaults: Readonly<Record<string, string | number | boolean | undefined>> =
+      Settings.parse({});
     for (const { name, cell } of rows) {
       if (defaults[name] !== undefined) expect(cell, name).toBe(`\`${defaults[name]}\``);
     }

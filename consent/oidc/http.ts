@@ -5,6 +5,7 @@ import cookie from "@fastify/cookie";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { ServerOptions } from "node:https";
 import { errorEntry, WjfError } from "../../core/errors.ts";
+import { HTTP_LIMITS, protect, serverOptions } from "../../core/http-server.ts";
 import { ERRORS_PATH, errorsPage } from "../../core/errors-page.ts";
 import { approvalRoutes } from "../approval/approval-routes.ts";
 import { consentRoutes } from "../approval/consents-routes.ts";
@@ -14,9 +15,13 @@ import type { ConsentService } from "../consent-service.ts";
 import { type PortalParts, portalRoutes } from "../portal/portal-routes.ts";
 import { OIDC_ROUTES } from "./provider.ts";
 
+const MAX_CONNECTIONS = 4096;
+
 export interface ConsentHttpOptions {
   /** TLS by this process itself; otherwise a terminator stands in front (`trustProxy`). */
   readonly https?: ServerOptions;
+  /** Open connections, at most. */
+  readonly connections?: number;
   /** The person's portal, where releases and the ledger are at hand. */
   readonly portal?: PortalParts;
 }
@@ -25,13 +30,18 @@ export async function createConsentHttp(
   service: ConsentService,
   http: ConsentHttpOptions = {},
 ): Promise<FastifyInstance> {
+  const limits = { ...HTTP_LIMITS, connections: http.connections ?? MAX_CONNECTIONS };
   const app = fastify({
     logger: false,
     trustProxy: service.options.trustProxy === true,
     bodyLimit: 64 * 1024,
     requestTimeout: 30_000,
-    ...(http.https && { https: http.https }),
+    connectionTimeout: 30_000,
+    ...(http.https
+      ? { https: { ...serverOptions(limits), ...http.https } }
+      : { http: serverOptions(limits) }),
   }) as unknown as FastifyInstance;
+  protect(app, limits, service.options.issuer);
   app.setErrorHandler((error, _request, reply) => sendProblem(service, error, reply));
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(service, new WjfError("route-unknown"), reply),

@@ -1,0 +1,63 @@
+// What gateway and authority have in common as HTTP servers: time and number limits that keep slow or many connections
+// from holding the process, and headers that keep a browser from doing anything with a response but show it. RFC 9110 §8.4,
+// RFC 6797, OWASP's HTTP security headers. Node's parser refuses what smuggling needs (RFC 9112 §11.2) as long as
+// `insecureHTTPParser` stays off.
+import type { FastifyInstance } from "fastify";
+import { WjfError } from "./errors.ts";
+
+export interface HttpLimits {
+  /** A request's head has to be there within this. */
+  readonly headersTimeoutMs: number;
+  /** How often connections are held against their limits. */
+  readonly checkEveryMs: number;
+  readonly headerBytes: number;
+  readonly headers: number;
+  /** Further connections are closed at once. */
+  readonly connections: number;
+}
+
+export const HTTP_LIMITS: Omit<HttpLimits, "connections"> = {
+  headersTimeoutMs: 10_000,
+  checkEveryMs: 2000,
+  headerBytes: 16 * 1024,
+  headers: 64,
+};
+
+/** For `fastify({ http })`. */
+export function serverOptions(limits: HttpLimits) {
+  return {
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: limits.checkEveryMs,
+    maxHeaderSize: limits.headerBytes,
+    insecureHTTPParser: false,
+  };
+}
+
+/** For every response that does not say otherwise itself. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+};
+const HSTS = "max-age=31536000";
+
+/** @param url by which the outside knows this server: HSTS goes out only where that is HTTPS. */
+export function protect(app: FastifyInstance, limits: HttpLimits, url: string): void {
+  const headers = Object.entries({
+    ...SECURITY_HEADERS,
+    ...(url.startsWith("https:") && { "strict-transport-security": HSTS }),
+  });
+  app.server.maxConnections = limits.connections;
+  app.server.maxHeadersCount = limits.headers;
+  // Straight onto the raw response: those that are hijacked have them too. What a route sets itself comes later and wins.
+  app.addHook("onRequest", (request, reply, done) => {
+    for (const [name, value] of headers) reply.raw.setHeader(name, value);
+    const coding = request.headers["content-encoding"];
+    // Nothing is decompressed here, so nothing small can become large.
+    done(
+      coding === undefined ? undefined : new WjfError("media-type-unsupported", "content-encoding"),
+    );
+  });
+}
