@@ -37,6 +37,8 @@ export interface FederationOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Changes a province's raw tables before they are loaded. */
   readonly plant?: (rawFolder: string, code: string) => void;
+  /** Starts a province's node some other way; undefined: as it is. */
+  readonly startNode?: (code: string, settings: Settings) => Promise<AsyncDisposable | undefined>;
   /** Starts the gateway some other way: as a process of its own. */
   readonly startGateway?: (settings: Settings, log: Logger) => Promise<RunningGateway>;
 }
@@ -75,7 +77,8 @@ export async function startFederation(options: FederationOptions = {}): Promise<
   for (const { code } of provinces) {
     const nodeSettings = { ...settings, nodeBasePort: (portOf.get(code) as number) - Number(code) };
     const folder = partyFolder(home, code);
-    running.set(code, await startProvinceNode(code, folder, nodeSettings, log));
+    const other = await options.startNode?.(code, nodeSettings);
+    running.set(code, other ?? (await startProvinceNode(code, folder, nodeSettings, log)));
   }
   const gatewayService = resources.use(await (options.startGateway ?? startGateway)(settings, log));
   await waitReady(gatewayService.url);
