@@ -104,12 +104,12 @@ async function collect(
   const request = { descriptor: digested.bytes, credentials, admission };
   using sum = parts.scheme.sum();
   const settled = await Promise.allSettled(
-    provinces.map(async (code) => {
-      const reply = await parts.provinces.evaluate(code, epoch, request, timeoutMs);
-      verifyReply(code, reply, digested, epoch);
-      sum.add(reply.ciphertext);
-      return reply;
-    }),
+    provinces.map(async (code) =>
+      parts.provinces.evaluate(code, epoch, request, timeoutMs, (reply) => {
+        verifyReply(code, reply, digested, epoch);
+        sum.add(reply.ciphertext);
+      }),
+    ),
   );
   for (const [i, result] of settled.entries()) {
     if (result.status === "fulfilled") continue;

@@ -44,14 +44,18 @@ export class ProvincePool implements Disposable {
     return healthy.length < quorum(everyone.length) ? everyone : healthy;
   }
 
-  /** @throws WjfError the node's code; after that the province counts as down until it answers again. */
+  /**
+   * @param take throws for a reply that cannot be used: it counts as none.
+   * @throws WjfError the node's code; after that the province counts as down until it answers again.
+   */
   async evaluate(
     code: ProvinceCode,
     epoch: EpochView,
     request: EvaluateRequest,
     timeoutMs: number,
+    take: (reply: EvaluateReply) => void,
   ): Promise<EvaluateReply> {
-    return await this.#call(code, epoch, (client) => client.evaluate(request, timeoutMs));
+    return await this.#call(code, epoch, take, (client) => client.evaluate(request, timeoutMs));
   }
 
   /** As `evaluate`. */
@@ -60,18 +64,23 @@ export class ProvincePool implements Disposable {
     epoch: EpochView,
     request: EvaluateBatchRequest,
     timeoutMs: number,
+    take: (reply: EvaluateBatchReply) => void,
   ): Promise<EvaluateBatchReply> {
-    return await this.#call(code, epoch, (client) => client.evaluateBatch(request, timeoutMs));
+    return await this.#call(code, epoch, take, (client) =>
+      client.evaluateBatch(request, timeoutMs),
+    );
   }
 
   async #call<Reply>(
     code: ProvinceCode,
     epoch: EpochView,
+    take: (reply: Reply) => void,
     ask: (client: ProvinceNodeClient) => Promise<Reply>,
   ): Promise<Reply> {
     const connection = this.#connect(code, epoch);
     try {
       const reply = await ask(connection.client);
+      take(reply);
       connection.state = "up";
       connection.breaker.succeeded();
       return reply;

@@ -165,10 +165,11 @@ class BatchFanOut {
     const settled = await Promise.allSettled(
       provinces.map(async (code) => {
         const { evaluate: timeoutMs } = TIMEOUTS_MS;
-        const reply = await this.#parts.provinces.evaluateBatch(code, epoch, request, timeoutMs);
-        verifyReply(code, reply, digested, epoch);
-        sums.add(reply.ciphertext);
-        return reply;
+        const { provinces: pool } = this.#parts;
+        return await pool.evaluateBatch(code, epoch, request, timeoutMs, (reply) => {
+          verifyReply(code, reply, digested, epoch);
+          sums.add(reply.ciphertext);
+        });
       }),
     );
     for (const [i, result] of settled.entries()) {

@@ -67,11 +67,11 @@ export class HostileNode implements AsyncDisposable {
     digested: DigestedDescriptor,
     values: (slots: Uint32Array) => void = () => {},
   ): EvaluateReply {
-    const { roster, rosterDigest } = this.#epoch;
+    const { roster, rosterDigest } = this.#knownEpoch();
     const { maskKey, signingKey } = this.#secrets;
     const peers = new Map(roster.provinces.map(({ code, mask_key }) => [code, mask_key]));
     const masks = new Masks(this.#code, maskKey, peers, rosterDigest, HE_PARAMETERS.plainModulus);
-    using encryptor = this.#scheme.encryptor(this.#epoch.publicKey);
+    using encryptor = this.#scheme.encryptor(this.#knownEpoch().publicKey);
     const used = Math.max(
       ...digested.descriptor.items.map((item) => item.slot_offset + item.slot_width),
     );
@@ -99,7 +99,7 @@ export class HostileNode implements AsyncDisposable {
 
   /** Not masked: these values, as they are. */
   unmasked(values: readonly number[]): Buffer {
-    using encryptor = this.#scheme.encryptor(this.#epoch.publicKey);
+    using encryptor = this.#scheme.encryptor(this.#knownEpoch().publicKey);
     return Buffer.from(encryptor.encrypt(Uint32Array.from(values)));
   }
 
@@ -107,7 +107,7 @@ export class HostileNode implements AsyncDisposable {
     return this.#scheme.ciphertextBytes;
   }
 
-  get #epoch() {
+  #knownEpoch() {
     if (this.epoch === undefined) throw new Error("tell it the epoch first");
     return this.epoch;
   }

@@ -369,6 +369,16 @@ describe("without an audit (p = 0): what the authority sees by itself", () => {
     expect(answerOf((await hostile.release(fanOut))[0])).toHaveProperty("answer");
   });
 
+  test("one node's ciphertext passed off as the sum: it is noise, whichever node's", async () => {
+    const { hostile } = unaudited;
+    const fanOut = await hostile.fanOut([await request(unaudited)]);
+    for (const merged of ciphertexts(fanOut.replies)) {
+      await expect(hostile.release(fanOut, { merged })).rejects.toEqual(
+        refused("masks-uncancelled"),
+      );
+    }
+  });
+
   test("a count that was made to fit does not help: the other slots are noise out of all bounds", async () => {
     const { hostile } = unaudited;
     const fanOut = await hostile.fanOut([await request(unaudited)]);
