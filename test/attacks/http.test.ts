@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Settings } from "../../core/config.ts";
 import { HTTP_LIMITS, protect, serverOptions } from "../../core/http-server.ts";
 import { createLogger } from "../../core/log.ts";
+import { openFixture } from "../consent/oidc-fixture.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { type Federation, startFederation } from "../federation/federation.ts";
 
@@ -149,6 +150,25 @@ describe.each(SERVERS)("sizes at the %s", (server) => {
   });
 });
 
+describe("sizes at the OpenID endpoints, which parse for themselves", () => {
+  test.each(["/oidc/token", "/oidc/backchannel"])(
+    "%s: a form that is too large, or endless",
+    async (path) => {
+      const start = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n`;
+      const declared = await raw("authority", `${start}Content-Length: 100000000\r\n\r\na=`);
+      const chunk = `10000\r\n${"a".repeat(0x10000)}\r\n`;
+      const chunked = await raw(
+        "authority",
+        `${start}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(4)}`,
+      );
+      for (const response of [declared, chunked]) {
+        expect(statuses(response)).toEqual([400]);
+        expect(response).toContain("invalid_request");
+      }
+    },
+  );
+});
+
 describe.each(SERVERS)("what a browser is told by the %s", (server) => {
   const paths: Record<Server, readonly string[]> = {
     gateway: [
@@ -214,6 +234,21 @@ describe("where the outside speaks HTTPS", () => {
       expect(Settings.safeParse({ WJF_TRUST_PROXY: value }).success).toBe(false);
     }
     expect(Settings.safeParse({ WJF_MAX_CONNECTIONS: "0" }).success).toBe(false);
+  });
+
+  test("behind a terminator the authority names its endpoints as people know them", async () => {
+    for (const [trustProxy, scheme] of [
+      [true, "https:"],
+      [false, "http:"],
+    ] as const) {
+      await using fixture = await openFixture({ overrides: { trustProxy } });
+      const headers = { "x-forwarded-proto": "https" };
+      const response = await fetch(`${fixture.origin}/.well-known/openid-configuration`, {
+        headers,
+      });
+      const { token_endpoint } = (await response.json()) as { token_endpoint: string };
+      expect(new URL(token_endpoint).protocol).toBe(scheme);
+    }
   });
 
   test("X-Forwarded-* from anybody changes nothing that the authority says of itself", async () => {

@@ -109,6 +109,25 @@ test("a good request is taken, with the interval to poll at", async () => {
   expect(fixture.outbox).toHaveLength(1);
 });
 
+test("another kind of JWT as the client assertion: invalid_client", async () => {
+  await using fixture = await openFixture();
+  const [list] = await fixture.service.statusLists.all();
+  const own = await assertion(fixture);
+  for (const client_assertion of [
+    await dpop(fixture),
+    list?.token ?? "",
+    `${own.slice(0, own.lastIndexOf("."))}.`,
+    own.split(".").slice(1).join("."),
+    `${own} ${own}`,
+    "",
+  ]) {
+    const answer = await ask(fixture, { client_assertion });
+    expect(answer.error).toMatch(/^invalid_(client|request)$/);
+    expect(fixture.outbox).toEqual([]);
+  }
+  expect((await ask(fixture, { client_assertion: own })).status).toBe(200);
+});
+
 test("bad client assertions: invalid_client", async () => {
   await using fixture = await openFixture();
   const now = Math.floor(Date.now() / 1000);
