@@ -2,6 +2,7 @@
 // from holding the process, and headers that keep a browser from doing anything with a response but show it. RFC 9110 §8.4,
 // RFC 6797, OWASP's HTTP security headers. Node's parser refuses what smuggling needs (RFC 9112 §11.2) as long as
 // `insecureHTTPParser` stays off.
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { WjfError } from "./errors.ts";
 
@@ -43,6 +44,17 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 };
 const HSTS = "max-age=31536000";
 
+/** Time for a client to read a refusal that came before it had sent everything. */
+const LINGER_MS = 1000;
+
+/** Whoever has been answered and still sends is not listened to: unread, the connection would stay for as long as it likes. */
+function letGo(request: IncomingMessage): void {
+  if (request.complete) return;
+  setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, LINGER_MS).unref();
+}
+
 /** @param url by which the outside knows this server: HSTS goes out only where that is HTTPS. */
 export function protect(app: FastifyInstance, limits: HttpLimits, url: string): void {
   const headers = Object.entries({
@@ -54,6 +66,7 @@ export function protect(app: FastifyInstance, limits: HttpLimits, url: string): 
   // Straight onto the raw response: those that are hijacked have them too. What a route sets itself comes later and wins.
   app.addHook("onRequest", (request, reply, done) => {
     for (const [name, value] of headers) reply.raw.setHeader(name, value);
+    reply.raw.once("finish", () => letGo(request.raw));
     const coding = request.headers["content-encoding"];
     // Nothing is decompressed here, so nothing small can become large.
     done(

@@ -287,6 +287,24 @@ describe("slow and many", () => {
     expect(statuses(Buffer.concat(chunks).toString())).toEqual([408]);
   });
 
+  test("who is refused and sends on is let go, although nobody reads it", async () => {
+    for (const [server, path] of [
+      ["authority", "/oidc/token"],
+      ["gateway", "/v1/batches"],
+    ] as const) {
+      const { hostname, port } = origin(server);
+      const socket = connect(Number(port), hostname);
+      socket.on("error", () => undefined).resume();
+      const type =
+        server === "gateway" ? "application/x-ndjson" : "application/x-www-form-urlencoded";
+      socket.write(
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 200000\r\n\r\n`,
+      );
+      socket.write("a".repeat(150_000));
+      await once(socket, "close");
+    }
+  });
+
   test("connections beyond the cap are closed; those within it go on", async () => {
     await using server = await listen({
       headersTimeoutMs: 10_000,
