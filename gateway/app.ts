@@ -57,6 +57,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     // Of a whole upload; a question's body has its own limit below, and a silent connection the next one.
     requestTimeout: UPLOAD_TIMEOUT_MS,
     connectionTimeout: 30_000,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
