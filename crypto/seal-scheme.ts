@@ -26,6 +26,30 @@ import {
 export { initialize as loadSeal };
 export type { Evaluator, MainModule, Plaintext, SEALContext, SealCiphertext };
 
+/**
+ * What all serialised objects of one kind and of the same parameters have in common: their length, and what precedes the
+ * coefficients (SEAL header, parms id, form, size, degree, scale, array header). Whatever differs must not reach SEAL's loader:
+ * a changed header is enough to have it inflate bytes to gigabytes, and WebAssembly gives no memory back
+ * (docs/decisions/080-fuzzing.md).
+ */
+export class SerialForm {
+  readonly bytes: number;
+  readonly #prefix: Uint8Array;
+
+  constructor(model: Uint8Array, coefficients: number) {
+    this.bytes = model.length;
+    this.#prefix = model.slice(0, model.length - 8 * coefficients);
+  }
+
+  /** @throws WjfError `ciphertext-invalid`. */
+  require(bytes: Uint8Array): void {
+    if (bytes.length !== this.bytes) throw new WjfError("ciphertext-invalid", "length");
+    for (let i = 0; i < this.#prefix.length; i++) {
+      if (bytes[i] !== this.#prefix[i]) throw new WjfError("ciphertext-invalid", "header");
+    }
+  }
+}
+
 /** Encryptions of zero kept ready per encryptor. */
 const PREPARED_ZEROS = 4;
 
@@ -38,22 +62,22 @@ export class SealScheme implements HeScheme {
   readonly context: SEALContext;
   readonly encoder: BatchEncoder;
   readonly #evaluator: Evaluator;
-  readonly #prefix: Uint8Array;
+  readonly #form: SerialForm;
+  readonly #publicKeyForm: SerialForm;
 
   private constructor(seal: MainModule) {
     this.seal = seal;
     this.context = createContext(seal);
     this.encoder = new seal.BatchEncoder(this.context);
     this.#evaluator = new seal.Evaluator(this.context);
-    // Two polynomials of N 64-bit coefficients follow the metadata; whatever precedes them is the same in every
-    // ciphertext of these parameters: SEAL header, parms id, form, size, degree, scale, array header.
-    const payloadBytes = 2 * this.slotCount * 8;
+    // Two polynomials of N coefficients, of a ciphertext and of a public key alike.
+    const coefficients = 2 * this.slotCount;
     using parmsId = this.context.firstParmsId();
     using model = new seal.Ciphertext(this.context, parmsId, 2);
     model.resize(2);
-    const bytes = save(seal, model);
-    this.ciphertextBytes = bytes.length;
-    this.#prefix = bytes.slice(0, bytes.length - payloadBytes);
+    this.#form = new SerialForm(save(seal, model), coefficients);
+    this.ciphertextBytes = this.#form.bytes;
+    this.#publicKeyForm = new SerialForm(this.generateKeys().publicKey, coefficients);
   }
 
   /** Loads the WASM module and validates the parameters. @throws Error if SEAL does not accept them. */
@@ -81,10 +105,7 @@ export class SealScheme implements HeScheme {
    * @throws WjfError `ciphertext-invalid`.
    */
   loadChecked(bytes: Uint8Array, target: SealCiphertext): void {
-    if (bytes.length !== this.ciphertextBytes) throw new WjfError("ciphertext-invalid", "length");
-    for (let i = 0; i < this.#prefix.length; i++) {
-      if (bytes[i] !== this.#prefix[i]) throw new WjfError("ciphertext-invalid", "header");
-    }
+    this.#form.require(bytes);
     try {
       target.loadFromArray(this.context, plainBytes(bytes));
     } catch {
@@ -94,6 +115,11 @@ export class SealScheme implements HeScheme {
     if (target.size() !== 2 || target.isTransparent()) {
       throw new WjfError("ciphertext-invalid", "transparent");
     }
+  }
+
+  /** @throws WjfError `ciphertext-invalid` for bytes that have not the form of a public key. */
+  requirePublicKey(bytes: Uint8Array): void {
+    this.#publicKeyForm.require(bytes);
   }
 
   [Symbol.dispose](): void {
@@ -117,6 +143,7 @@ class SealEncryptor implements HeEncryptor {
     const { seal, context } = scheme;
     this.#scheme = scheme;
     this.#evaluator = evaluator;
+    scheme.requirePublicKey(publicKey);
     this.#publicKey = new seal.PublicKey();
     try {
       this.#publicKey.loadFromArray(context, plainBytes(publicKey));

@@ -32,6 +32,17 @@ beforeAll(async () => {
 });
 afterAll(() => resources.dispose());
 
+test("a public key of another form does not reach SEAL's loader, which would inflate it to gigabytes", () => {
+  const good = scheme.generateKeys().publicKey;
+  using taken = scheme.encryptor(good);
+  expect(taken.encrypt(Uint32Array.of(1)).length).toBe(scheme.ciphertextBytes);
+  const headerBytes = good.length - 2 * n * 8;
+  for (let at = 0; at < headerBytes; at++) {
+    expect(() => scheme.encryptor(flipped(good, at))).toThrow(INVALID);
+  }
+  expect(() => scheme.encryptor(good.slice(0, -1))).toThrow(INVALID);
+});
+
 describe("parameters", () => {
   test("t is the largest 26-bit prime that batches: ≡ 1 mod 2N", () => {
     const largest = Array.from({ length: 1000 }, (_, k) => 2 ** 26 - 2 * n * (k + 1) + 1).find(
