@@ -31,7 +31,7 @@ export async function createConsentHttp(
     trustProxy: service.options.trustProxy === true,
     bodyLimit: 64 * 1024,
     requestTimeout: 30_000,
-    frameworkErrors: (error, _request, reply) => sendProblem(service, error, reply),
+    frameworkErrors: (error, _request, reply) => void sendProblem(service, error, reply),
     ...(http.https && { https: http.https }),
   }) as unknown as FastifyInstance;
   app.setErrorHandler((error, _request, reply) => sendProblem(service, error, reply));
