@@ -27,18 +27,23 @@ export { initialize as loadSeal };
 export type { Evaluator, MainModule, Plaintext, SEALContext, SealCiphertext };
 
 /**
- * What all serialised objects of one kind and of the same parameters have in common: their length, and what precedes the
- * coefficients (SEAL header, parms id, form, size, degree, scale, array header). Whatever differs must not reach SEAL's loader:
- * a changed header is enough to have it inflate bytes to gigabytes, and WebAssembly gives no memory back
- * (docs/decisions/080-fuzzing.md).
+ * What all serialised objects of one kind and of the same parameters have in common: their length, what precedes the
+ * coefficients (SEAL header, parms id, form, size, degree, scale, array header), and that each coefficient is below its prime.
+ * Whatever differs must not reach SEAL's loader: a changed header is enough to have it inflate bytes to gigabytes, and what it
+ * refuses by throwing ends, after some thousands, the whole module (docs/decisions/080-fuzzing.md).
  */
 export class SerialForm {
   readonly bytes: number;
   readonly #prefix: Uint8Array;
+  readonly #primes: readonly { readonly high: number; readonly low: number }[];
+  readonly #degree: number;
 
-  constructor(model: Uint8Array, coefficients: number) {
+  /** @param primes one for each residue; an object is two polynomials of `degree` coefficients for each of them. */
+  constructor(model: Uint8Array, primes: readonly bigint[], degree: number) {
     this.bytes = model.length;
-    this.#prefix = model.slice(0, model.length - 8 * coefficients);
+    this.#prefix = model.slice(0, model.length - 2 * 8 * degree * primes.length);
+    this.#primes = primes.map((q) => ({ high: Number(q >> 32n), low: Number(q & 0xffffffffn) }));
+    this.#degree = degree;
   }
 
   /** @throws WjfError `ciphertext-invalid`. */
@@ -46,6 +51,17 @@ export class SerialForm {
     if (bytes.length !== this.bytes) throw new WjfError("ciphertext-invalid", "length");
     for (let i = 0; i < this.#prefix.length; i++) {
       if (bytes[i] !== this.#prefix[i]) throw new WjfError("ciphertext-invalid", "header");
+    }
+    // A copy, because the coefficients are not aligned where they are; little-endian, as SEAL and every Node are.
+    const words = new Uint32Array(plainBytes(bytes).slice(this.#prefix.length).buffer);
+    const block = 2 * this.#degree;
+    for (let from = 0, i = 0; from < words.length; from += block, i++) {
+      const { high, low } = this.#primes[i % this.#primes.length] as { high: number; low: number };
+      for (let at = from; at < from + block; at += 2) {
+        const upper = words[at + 1] as number;
+        if (upper < high || (upper === high && (words[at] as number) < low)) continue;
+        throw new WjfError("ciphertext-invalid", "coefficients");
+      }
     }
   }
 }
@@ -57,6 +73,8 @@ export class SealScheme implements HeScheme {
   readonly parameters = HE_PARAMETERS;
   readonly slotCount = HE_PARAMETERS.polyModulusDegree;
   readonly ciphertextBytes: number;
+  /** q, the one prime of the coefficients. */
+  readonly prime: bigint;
   /** For decrypt.ts only. */
   readonly seal: MainModule;
   readonly context: SEALContext;
@@ -70,14 +88,14 @@ export class SealScheme implements HeScheme {
     this.context = createContext(seal);
     this.encoder = new seal.BatchEncoder(this.context);
     this.#evaluator = new seal.Evaluator(this.context);
-    // Two polynomials of N coefficients, of a ciphertext and of a public key alike.
-    const coefficients = 2 * this.slotCount;
+    const primes = coefficientPrimes(this.context, "key");
+    this.prime = primes[0] as bigint;
     using parmsId = this.context.firstParmsId();
     using model = new seal.Ciphertext(this.context, parmsId, 2);
     model.resize(2);
-    this.#form = new SerialForm(save(seal, model), coefficients);
+    this.#form = new SerialForm(save(seal, model), primes, this.slotCount);
     this.ciphertextBytes = this.#form.bytes;
-    this.#publicKeyForm = new SerialForm(this.generateKeys().publicKey, coefficients);
+    this.#publicKeyForm = new SerialForm(this.generateKeys().publicKey, primes, this.slotCount);
   }
 
   /** Loads the WASM module and validates the parameters. @throws Error if SEAL does not accept them. */
@@ -200,6 +218,8 @@ class SealSum implements HeSum {
   readonly #evaluator: Evaluator;
   readonly #total: SealCiphertext;
   readonly #next: SealCiphertext;
+  /** The first coefficients of the sum's second polynomial. */
+  readonly #second = new BigUint64Array(8);
   #count = 0;
 
   constructor(scheme: SealScheme, evaluator: Evaluator) {
@@ -214,14 +234,28 @@ class SealSum implements HeSum {
       this.#scheme.loadChecked(ciphertext, this.#total);
     } else {
       this.#scheme.loadChecked(ciphertext, this.#next);
-      try {
-        this.#evaluator.addInplace(this.#total, this.#next);
-      } catch {
-        // SEAL refuses a transparent result: two ciphertexts made to cancel.
-        throw new WjfError("ciphertext-invalid", "sum is transparent");
-      }
     }
+    this.#requireOpaque(ciphertext);
+    if (this.#count > 0) this.#evaluator.addInplace(this.#total, this.#next);
     this.#count++;
+  }
+
+  /**
+   * Ciphertexts that are made to cancel leave a transparent sum, for which SEAL throws; some hundreds of throws end the module.
+   * Eight coefficients of an honest sum are all zero once in 2⁴²⁴ sums.
+   */
+  #requireOpaque(ciphertext: Uint8Array): void {
+    const { buffer, byteOffset, byteLength } = ciphertext;
+    const half = byteLength - this.#scheme.slotCount * 8;
+    const polynomial = new DataView(buffer, byteOffset + half);
+    const q = this.#scheme.prime;
+    for (let i = 0; i < this.#second.length; i++) {
+      const sum = (this.#second[i] as bigint) + polynomial.getBigUint64(i * 8, true);
+      this.#second[i] = sum % q;
+    }
+    if (this.#second.every((coefficient) => coefficient === 0n)) {
+      throw new WjfError("ciphertext-invalid", "sum is transparent");
+    }
   }
 
   finish(): Ciphertext {
@@ -255,6 +289,18 @@ function createContext(seal: MainModule): SEALContext {
     data.totalCoeffModulusBitCount() === HE_PARAMETERS.coeffModulusBits;
   if (!accepted) throw new Error("SEAL does not accept the homomorphic parameters");
   return context;
+}
+
+/** The primes of the modulus: of keys, or of ciphertexts, which have one less where there are several. */
+export function coefficientPrimes(context: SEALContext, level: "key" | "ciphertext"): bigint[] {
+  using data = level === "key" ? context.keyContextData() : context.firstContextData();
+  using parameters = data.parms();
+  using primes = parameters.coeffModulus();
+  return Array.from({ length: primes.size() }, (_, i) => {
+    using prime = primes.get(i);
+    if (prime === undefined) throw new RangeError("no such prime");
+    return prime.value();
+  });
 }
 
 /** The WASM binding takes a Uint8Array itself, not a subclass of it; this is a view, not a copy. */

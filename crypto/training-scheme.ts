@@ -3,6 +3,7 @@
 import { WjfError } from "../core/errors.ts";
 import type { HeKeyPair } from "./he-scheme.ts";
 import {
+  coefficientPrimes,
   type Evaluator,
   loadSeal,
   type MainModule,
@@ -27,8 +28,6 @@ export const TRAINING_PARAMETERS = {
 
 const { polyModulusDegree: N, plainModulus: T, fractionBits } = TRAINING_PARAMETERS;
 const ONE = 2 ** fractionBits;
-const CIPHER_PRIMES = 3;
-const KEY_PRIMES = TRAINING_PARAMETERS.coeffModulusBits.length;
 
 /**
  * A real number as a residue modulo t.
@@ -65,9 +64,13 @@ export class TrainingScheme implements Disposable {
     using parmsId = this.context.firstParmsId();
     using model = new seal.Ciphertext(this.context, parmsId, 2);
     model.resize(2);
-    this.#form = new SerialForm(this.save(model), 2 * N * CIPHER_PRIMES);
+    this.#form = new SerialForm(this.save(model), coefficientPrimes(this.context, "ciphertext"), N);
     this.ciphertextBytes = this.#form.bytes;
-    this.#publicKeyForm = new SerialForm(this.generateKeys().publicKey, 2 * N * KEY_PRIMES);
+    this.#publicKeyForm = new SerialForm(
+      this.generateKeys().publicKey,
+      coefficientPrimes(this.context, "key"),
+      N,
+    );
   }
 
   static async create(): Promise<TrainingScheme> {
