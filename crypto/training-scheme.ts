@@ -7,12 +7,11 @@ import {
   type Evaluator,
   loadSeal,
   type MainModule,
-  plainBytes,
   type Plaintext,
-  SerialForm,
   type SEALContext,
   type SealCiphertext,
 } from "./seal-scheme.ts";
+import { plainBytes, SerialForm } from "./serial-form.ts";
 
 /**
  * N = 8192 with 214 bits of modulus and a ternary secret: the bound for 128-bit classical security in Table 5.2 of
