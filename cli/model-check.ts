@@ -9,6 +9,7 @@ import {
   withPackage,
 } from "../catalogue/index.ts";
 import { WjfError } from "../core/errors.ts";
+import { parseJson } from "../core/parse.ts";
 import type { Output } from "./output.ts";
 
 export function readText(path: string): string {
@@ -21,12 +22,7 @@ export function readText(path: string): string {
 
 /** The model in a draft, or in a package whether signed by the right key or not. */
 export function readDraft(path: string): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(readText(path));
-  } catch (cause) {
-    throw cause instanceof WjfError ? cause : new WjfError("model-invalid", `${path}: not JSON`);
-  }
+  const value = parseJson(readText(path), "model-invalid", path);
   if (typeof value !== "object" || value === null) return value;
   return "package" in value ? value.package : value;
 }

@@ -6,6 +6,7 @@ import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProductRef } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
+import { isP256, NO_POINT } from "../crypto/index.ts";
 import { PurposeScope } from "./consent-claims.ts";
 import { findPurpose } from "./purposes.ts";
 import type { ConsentDb } from "./schema.ts";
@@ -13,15 +14,17 @@ import type { ConsentDb } from "./schema.ts";
 const coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "a P-256 coordinate");
 
 /** RFC 7517/7518 P-256 public key. strictObject: a `d` (private key) or anything else is refused, not dropped. */
-const PublicKey = z.strictObject({
-  kty: z.literal("EC"),
-  crv: z.literal("P-256"),
-  x: coordinate,
-  y: coordinate,
-  kid: z.string().min(1).max(128),
-  use: z.enum(["sig", "enc"]),
-  alg: z.enum(["ES256", "ECDH-ES"]).optional(),
-});
+const PublicKey = z
+  .strictObject({
+    kty: z.literal("EC"),
+    crv: z.literal("P-256"),
+    x: coordinate,
+    y: coordinate,
+    kid: z.string().min(1).max(128),
+    use: z.enum(["sig", "enc"]),
+    alg: z.enum(["ES256", "ECDH-ES"]).optional(),
+  })
+  .refine(isP256, NO_POINT);
 export type ClientKey = z.infer<typeof PublicKey>;
 
 const Jwks = z

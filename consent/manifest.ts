@@ -24,9 +24,13 @@ export const BatchManifest = z.strictObject({
   expires_at: z.int(),
   /** Runs of rows that ask for the same product, in order. */
   products: z
-    .array(z.strictObject({ product: ProductRef, items: z.int().min(1) }))
+    .array(z.strictObject({ product: ProductRef, items: z.int().min(1).max(MAX_MANIFEST_ITEMS) }))
     .min(1)
-    .max(MAX_MANIFEST_ITEMS),
+    .max(MAX_MANIFEST_ITEMS)
+    .refine(
+      (runs) => runs.reduce((rows, { items }) => rows + items, 0) <= MAX_MANIFEST_ITEMS,
+      `at most ${MAX_MANIFEST_ITEMS} rows`,
+    ),
   /** Slots that they take (slot-layout.ts): a node with other widths would put them elsewhere. */
   slots: z.int().min(2),
   /** SHA-256 of the sealed subject tags, of the authority's own item list, and over the rows' claims. */

@@ -5,7 +5,13 @@ import { z } from "zod";
 import type { ProvinceCode } from "./ids.ts";
 import { parseWith } from "./parse.ts";
 
-const Port = z.coerce.number().int().min(1).max(65_535);
+/** A number as it is written. An empty variable is none: as a number it would be 0, and turn off what it sets. */
+const Numeral = z
+  .string()
+  .regex(/^-?[0-9]+(\.[0-9]+)?$/, "a decimal number")
+  .transform(Number);
+
+const Port = Numeral.pipe(z.int().min(1).max(65_535));
 
 export const Settings = z.object({
   /** Root of everything kept on disk. */
@@ -37,19 +43,15 @@ export const Settings = z.object({
   /** The gateway's own state, which its replicas share; never the authority's database. Default: a file in WJF_HOME. */
   WJF_GATEWAY_DATABASE_URL: z.string().optional(),
   /** Days that a finished batch's results are kept for. */
-  WJF_BATCH_RETENTION_DAYS: z.coerce.number().int().min(1).max(90).default(7),
+  WJF_BATCH_RETENTION_DAYS: Numeral.pipe(z.int().min(1).max(90)).default(7),
   /** Probability that a release's merge is audited. */
-  WJF_MERGE_AUDIT_PROBABILITY: z.coerce.number().min(0).max(1).default(1),
+  WJF_MERGE_AUDIT_PROBABILITY: Numeral.pipe(z.number().min(0).max(1)).default(1),
   /** A fan-out's time limit. */
-  WJF_FAN_OUT_TIMEOUT_MS: z.coerce.number().int().min(100).max(120_000).default(5000),
+  WJF_FAN_OUT_TIMEOUT_MS: Numeral.pipe(z.int().min(100).max(120_000)).default(5000),
   /** A node's replies leave on multiples of this, counted from the request's arrival. */
-  WJF_REPLY_QUANTUM_MS: z.coerce.number().int().min(0).max(1000).default(5),
+  WJF_REPLY_QUANTUM_MS: Numeral.pipe(z.int().min(0).max(1000)).default(5),
   /** Share of admitted items whose tokens a node verifies itself all the same. 1: all of them. */
-  WJF_VERIFY_SAMPLE: z.coerce
-    .number()
-    .min(0)
-    .max(1)
-    .default(1 / 16),
+  WJF_VERIFY_SAMPLE: Numeral.pipe(z.number().min(0).max(1)).default(1 / 16),
   /** Fewest provinces that a fan-out may have. */
 });
 

@@ -26,23 +26,50 @@ export function parseWith<S extends z.ZodType>(
   code: ErrorCode,
   what = "",
 ): z.output<S> {
-  const result = schema.safeParse(value);
+  const result = parseSafely(schema, value);
+  if (result === undefined) throw new WjfError(code, `${what ? `${what}: ` : ""}nested too deeply`);
   if (result.success) return result.data;
   throw new WjfError(code, `${what ? `${what}: ` : ""}${describeIssues(result.error)}`);
 }
 
-/** @throws WjfError `code` if the text is not JSON, or does not fit the schema. */
+/** Nothing where a schema that recurses, as `z.json()` does, runs out of stack. */
+function parseSafely<S extends z.ZodType>(schema: S, value: unknown) {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws WjfError `code` if the text is not I-JSON, or does not fit the schema. */
 export function parseJsonWith<S extends z.ZodType>(
   schema: S,
   text: string,
   code: ErrorCode,
   what = "",
 ): z.output<S> {
-  let value: unknown;
+  return parseWith(schema, parseJson(text, code, what), code, what);
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/**
+ * RFC 7493 §2.1: a string with half of a surrogate pair is no I-JSON. It has no UTF-8 either, so it could be neither hashed
+ * nor signed (RFC 8785 §3.1).
+ * @throws WjfError `code` if the text is not I-JSON.
+ */
+export function parseJson(text: string, code: ErrorCode, what = ""): unknown {
   try {
-    value = JSON.parse(text);
+    return SURROGATE_ESCAPE.test(text) ? JSON.parse(text, requireWellFormed) : JSON.parse(text);
   } catch {
     throw new WjfError(code, `${what ? `${what}: ` : ""}not JSON`);
   }
-  return parseWith(schema, value, code, what);
+}
+
+function requireWellFormed(key: string, value: unknown): unknown {
+  if (!key.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) {
+    throw new TypeError("half of a surrogate pair");
+  }
+  return value;
 }

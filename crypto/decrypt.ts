@@ -3,7 +3,8 @@
 import type { Ciphertext, Decryptor, Plaintext, SecretKey } from "node-seal";
 import { WjfError } from "../core/errors.ts";
 import type { HeDecryptor } from "./he-scheme.ts";
-import { plainBytes, type SealScheme } from "./seal-scheme.ts";
+import type { SealScheme } from "./seal-scheme.ts";
+import { plainBytes } from "./serial-form.ts";
 import type { TrainingScheme } from "./training-scheme.ts";
 
 class SealDecryptor implements HeDecryptor {

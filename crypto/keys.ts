@@ -3,6 +3,7 @@
 import {
   createPrivateKey,
   createPublicKey,
+  diffieHellman,
   generateKeyPairSync,
   type KeyObject,
 } from "node:crypto";
@@ -11,30 +12,73 @@ import { sha256Base64url } from "../core/canonical.ts";
 
 const Base64url = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
 
+interface P256Point {
+  readonly kty: string;
+  readonly crv: string;
+  readonly x: string;
+  readonly y: string;
+}
+
+type X25519Point = Omit<P256Point, "y">;
+
+export const NO_POINT = "a point of P-256";
+
+/** Whether a key's numbers are a key's: what has been parsed can be used. */
+export function isP256(jwk: P256Point): boolean {
+  return works(() => importPublic(jwk));
+}
+
+function works(use: () => unknown): boolean {
+  try {
+    use();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const probe = generateKeyPairSync("x25519").privateKey;
+
+/** Throws for a point of small order, whose secret would be the same with everybody. */
+function agree({ kty, crv, x }: X25519Point): Buffer {
+  const publicKey = createPublicKey({ key: { kty, crv, x }, format: "jwk" });
+  return diffieHellman({ privateKey: probe, publicKey });
+}
+
 /** A public P-256 key (RFC 7518 §6.2). Private members are refused, so that one can never be published by mistake. */
-export const PublicP256Jwk = z.strictObject({
-  kty: z.literal("EC"),
-  crv: z.literal("P-256"),
-  x: Base64url,
-  y: Base64url,
-  kid: z.string().max(128).optional(),
-  alg: z.enum(["ES256", "ECDH-ES"]).optional(),
-  use: z.enum(["sig", "enc"]).optional(),
-});
+export const PublicP256Jwk = z
+  .strictObject({
+    kty: z.literal("EC"),
+    crv: z.literal("P-256"),
+    x: Base64url,
+    y: Base64url,
+    kid: z.string().max(128).optional(),
+    alg: z.enum(["ES256", "ECDH-ES"]).optional(),
+    use: z.enum(["sig", "enc"]).optional(),
+  })
+  .refine(isP256, NO_POINT);
 export type PublicP256Jwk = z.infer<typeof PublicP256Jwk>;
 
-/** A public X25519 key (RFC 8037 §2). */
-export const PublicX25519Jwk = z.strictObject({
-  kty: z.literal("OKP"),
-  crv: z.literal("X25519"),
-  x: Base64url,
-});
+/** A public X25519 key (RFC 8037 §2), of a point that two parties can agree on a secret with (RFC 7748 §6.1). */
+export const PublicX25519Jwk = z
+  .strictObject({
+    kty: z.literal("OKP"),
+    crv: z.literal("X25519"),
+    x: Base64url,
+  })
+  .refine((jwk) => works(() => agree(jwk)), "a point that X25519 agrees on a secret with");
 export type PublicX25519Jwk = z.infer<typeof PublicX25519Jwk>;
 
-export const PrivateP256Jwk = PublicP256Jwk.extend({ d: Base64url });
+export const PrivateP256Jwk = PublicP256Jwk.safeExtend({ d: Base64url }).refine(
+  (jwk) => works(() => importPrivate(jwk)),
+  NO_POINT,
+);
 export type PrivateP256Jwk = z.infer<typeof PrivateP256Jwk>;
 
-export const PrivateX25519Jwk = PublicX25519Jwk.extend({ d: Base64url });
+export const PrivateX25519Jwk = PublicX25519Jwk.safeExtend({ d: Base64url }).refine(
+  ({ kty, crv, x, d }) => works(() => createPrivateKey({ key: { kty, crv, x, d }, format: "jwk" })),
+  "an X25519 key",
+);
 export type PrivateX25519Jwk = z.infer<typeof PrivateX25519Jwk>;
 
 /** RFC 7638 SHA-256 thumbprint of a P-256 key. */
@@ -63,12 +107,12 @@ export function publicX25519({ d: _d, ...rest }: PrivateX25519Jwk): PublicX25519
   return rest;
 }
 
-export function importPrivate(jwk: PrivateP256Jwk): KeyObject {
+export function importPrivate(jwk: P256Point & { readonly d: string }): KeyObject {
   const { kty, crv, x, y, d } = jwk;
   return createPrivateKey({ key: { kty, crv, x, y, d }, format: "jwk" });
 }
 
-export function importPublic(jwk: PublicP256Jwk): KeyObject {
+export function importPublic(jwk: P256Point): KeyObject {
   const { kty, crv, x, y } = jwk;
   return createPublicKey({ key: { kty, crv, x, y }, format: "jwk" });
 }

@@ -38,7 +38,7 @@ export const Roster = z.strictObject({
   audience: z.url(),
   /** Keys that sign consent tokens and status lists. */
   token_keys: z
-    .array(PublicP256Jwk.extend({ kid: z.string() }))
+    .array(PublicP256Jwk.safeExtend({ kid: z.string() }))
     .min(1)
     .max(8),
   /** Signs merge commitments. */
@@ -46,7 +46,7 @@ export const Roster = z.strictObject({
   /** The authority's: signs admissions and batch manifests, so that nodes need not verify each item's credentials. */
   admission_key: PublicP256Jwk,
   /** Claims are sealed to this key; every node holds its private half. */
-  group_key: PublicP256Jwk.extend({ kid: z.string() }),
+  group_key: PublicP256Jwk.safeExtend({ kid: z.string() }),
   provinces: z
     .array(RosterProvince)
     .min(1)

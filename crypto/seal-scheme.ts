@@ -21,6 +21,7 @@ import {
   type HeScheme,
   type HeSum,
 } from "./he-scheme.ts";
+import { plainBytes, SerialForm } from "./serial-form.ts";
 
 // training-scheme.ts builds on the same module; node-seal is named here and in decrypt.ts only.
 export { initialize as loadSeal };
@@ -33,27 +34,29 @@ export class SealScheme implements HeScheme {
   readonly parameters = HE_PARAMETERS;
   readonly slotCount = HE_PARAMETERS.polyModulusDegree;
   readonly ciphertextBytes: number;
+  /** q, the one prime of the coefficients. */
+  readonly prime: bigint;
   /** For decrypt.ts only. */
   readonly seal: MainModule;
   readonly context: SEALContext;
   readonly encoder: BatchEncoder;
   readonly #evaluator: Evaluator;
-  readonly #prefix: Uint8Array;
+  readonly #form: SerialForm;
+  readonly #publicKeyForm: SerialForm;
 
   private constructor(seal: MainModule) {
     this.seal = seal;
     this.context = createContext(seal);
     this.encoder = new seal.BatchEncoder(this.context);
     this.#evaluator = new seal.Evaluator(this.context);
-    // Two polynomials of N 64-bit coefficients follow the metadata; whatever precedes them is the same in every
-    // ciphertext of these parameters: SEAL header, parms id, form, size, degree, scale, array header.
-    const payloadBytes = 2 * this.slotCount * 8;
+    const primes = coefficientPrimes(this.context, "key");
+    this.prime = primes[0] as bigint;
     using parmsId = this.context.firstParmsId();
     using model = new seal.Ciphertext(this.context, parmsId, 2);
     model.resize(2);
-    const bytes = save(seal, model);
-    this.ciphertextBytes = bytes.length;
-    this.#prefix = bytes.slice(0, bytes.length - payloadBytes);
+    this.#form = new SerialForm(save(seal, model), primes, this.slotCount);
+    this.ciphertextBytes = this.#form.bytes;
+    this.#publicKeyForm = new SerialForm(this.generateKeys().publicKey, primes, this.slotCount);
   }
 
   /** Loads the WASM module and validates the parameters. @throws Error if SEAL does not accept them. */
@@ -81,10 +84,7 @@ export class SealScheme implements HeScheme {
    * @throws WjfError `ciphertext-invalid`.
    */
   loadChecked(bytes: Uint8Array, target: SealCiphertext): void {
-    if (bytes.length !== this.ciphertextBytes) throw new WjfError("ciphertext-invalid", "length");
-    for (let i = 0; i < this.#prefix.length; i++) {
-      if (bytes[i] !== this.#prefix[i]) throw new WjfError("ciphertext-invalid", "header");
-    }
+    this.#form.require(bytes);
     try {
       target.loadFromArray(this.context, plainBytes(bytes));
     } catch {
@@ -94,6 +94,11 @@ export class SealScheme implements HeScheme {
     if (target.size() !== 2 || target.isTransparent()) {
       throw new WjfError("ciphertext-invalid", "transparent");
     }
+  }
+
+  /** @throws WjfError `ciphertext-invalid` for bytes that have not the form of a public key. */
+  requirePublicKey(bytes: Uint8Array): void {
+    this.#publicKeyForm.require(bytes);
   }
 
   [Symbol.dispose](): void {
@@ -117,6 +122,7 @@ class SealEncryptor implements HeEncryptor {
     const { seal, context } = scheme;
     this.#scheme = scheme;
     this.#evaluator = evaluator;
+    scheme.requirePublicKey(publicKey);
     this.#publicKey = new seal.PublicKey();
     try {
       this.#publicKey.loadFromArray(context, plainBytes(publicKey));
@@ -173,6 +179,8 @@ class SealSum implements HeSum {
   readonly #evaluator: Evaluator;
   readonly #total: SealCiphertext;
   readonly #next: SealCiphertext;
+  /** The first coefficients of the sum's second polynomial. */
+  readonly #second = new BigUint64Array(8);
   #count = 0;
 
   constructor(scheme: SealScheme, evaluator: Evaluator) {
@@ -187,14 +195,28 @@ class SealSum implements HeSum {
       this.#scheme.loadChecked(ciphertext, this.#total);
     } else {
       this.#scheme.loadChecked(ciphertext, this.#next);
-      try {
-        this.#evaluator.addInplace(this.#total, this.#next);
-      } catch {
-        // SEAL refuses a transparent result: two ciphertexts made to cancel.
-        throw new WjfError("ciphertext-invalid", "sum is transparent");
-      }
     }
+    this.#requireOpaque(ciphertext);
+    if (this.#count > 0) this.#evaluator.addInplace(this.#total, this.#next);
     this.#count++;
+  }
+
+  /**
+   * Ciphertexts that are made to cancel leave a transparent sum, for which SEAL throws; some hundreds of throws end the module.
+   * Eight coefficients of an honest sum are all zero once in 2⁴²⁴ sums.
+   */
+  #requireOpaque(ciphertext: Uint8Array): void {
+    const { buffer, byteOffset, byteLength } = ciphertext;
+    const half = byteLength - this.#scheme.slotCount * 8;
+    const polynomial = new DataView(buffer, byteOffset + half);
+    const q = this.#scheme.prime;
+    for (let i = 0; i < this.#second.length; i++) {
+      const sum = (this.#second[i] as bigint) + polynomial.getBigUint64(i * 8, true);
+      this.#second[i] = sum % q;
+    }
+    if (this.#second.every((coefficient) => coefficient === 0n)) {
+      throw new WjfError("ciphertext-invalid", "sum is transparent");
+    }
   }
 
   finish(): Ciphertext {
@@ -230,9 +252,16 @@ function createContext(seal: MainModule): SEALContext {
   return context;
 }
 
-/** The WASM binding takes a Uint8Array itself, not a subclass of it; this is a view, not a copy. */
-export function plainBytes(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** The primes of the modulus: of keys, or of ciphertexts, which have one less where there are several. */
+export function coefficientPrimes(context: SEALContext, level: "key" | "ciphertext"): bigint[] {
+  using data = level === "key" ? context.keyContextData() : context.firstContextData();
+  using parameters = data.parms();
+  using primes = parameters.coeffModulus();
+  return Array.from({ length: primes.size() }, (_, i) => {
+    using prime = primes.get(i);
+    if (prime === undefined) throw new RangeError("no such prime");
+    return prime.value();
+  });
 }
 
 interface Saveable {

@@ -3,14 +3,15 @@
 import { WjfError } from "../core/errors.ts";
 import type { HeKeyPair } from "./he-scheme.ts";
 import {
+  coefficientPrimes,
   type Evaluator,
   loadSeal,
   type MainModule,
-  plainBytes,
   type Plaintext,
   type SEALContext,
   type SealCiphertext,
 } from "./seal-scheme.ts";
+import { plainBytes, SerialForm } from "./serial-form.ts";
 
 /**
  * N = 8192 with 214 bits of modulus and a ternary secret: the bound for 128-bit classical security in Table 5.2 of
@@ -26,7 +27,6 @@ export const TRAINING_PARAMETERS = {
 
 const { polyModulusDegree: N, plainModulus: T, fractionBits } = TRAINING_PARAMETERS;
 const ONE = 2 ** fractionBits;
-const CIPHER_PRIMES = 3;
 
 /**
  * A real number as a residue modulo t.
@@ -52,7 +52,8 @@ export class TrainingScheme implements Disposable {
   readonly context: SEALContext;
   readonly encoder: InstanceType<MainModule["BatchEncoder"]>;
   readonly evaluator: Evaluator;
-  readonly #prefix: Uint8Array;
+  readonly #form: SerialForm;
+  readonly #publicKeyForm: SerialForm;
 
   private constructor(seal: MainModule) {
     this.seal = seal;
@@ -62,9 +63,13 @@ export class TrainingScheme implements Disposable {
     using parmsId = this.context.firstParmsId();
     using model = new seal.Ciphertext(this.context, parmsId, 2);
     model.resize(2);
-    const bytes = this.save(model);
-    this.ciphertextBytes = bytes.length;
-    this.#prefix = bytes.slice(0, bytes.length - 2 * N * CIPHER_PRIMES * 8);
+    this.#form = new SerialForm(this.save(model), coefficientPrimes(this.context, "ciphertext"), N);
+    this.ciphertextBytes = this.#form.bytes;
+    this.#publicKeyForm = new SerialForm(
+      this.generateKeys().publicKey,
+      coefficientPrimes(this.context, "key"),
+      N,
+    );
   }
 
   static async create(): Promise<TrainingScheme> {
@@ -104,10 +109,7 @@ export class TrainingScheme implements Disposable {
 
   /** As SealScheme.loadChecked: length and header before the loader sees a byte. The caller frees it. */
   loadChecked(bytes: Uint8Array): SealCiphertext {
-    if (bytes.length !== this.ciphertextBytes) throw new WjfError("ciphertext-invalid", "length");
-    if (!this.#prefix.every((byte, i) => bytes[i] === byte)) {
-      throw new WjfError("ciphertext-invalid", "header");
-    }
+    this.#form.require(bytes);
     const target = new this.seal.Ciphertext(this.context);
     try {
       target.loadFromArray(this.context, plainBytes(bytes));
@@ -117,6 +119,11 @@ export class TrainingScheme implements Disposable {
     }
     target.delete();
     throw new WjfError("ciphertext-invalid", "coefficients");
+  }
+
+  /** @throws WjfError `ciphertext-invalid` for bytes that have not the form of a public key. */
+  requirePublicKey(bytes: Uint8Array): void {
+    this.#publicKeyForm.require(bytes);
   }
 
   encode(slots: Float64Array): Plaintext {
@@ -145,6 +152,7 @@ export class TrainingEncryptor implements Disposable {
 
   constructor(scheme: TrainingScheme, publicKey: Uint8Array) {
     this.#scheme = scheme;
+    scheme.requirePublicKey(publicKey);
     this.#publicKey = new scheme.seal.PublicKey();
     try {
       this.#publicKey.loadFromArray(scheme.context, plainBytes(publicKey));

@@ -67,6 +67,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     requestTimeout: UPLOAD_TIMEOUT_MS,
     connectionTimeout: 30_000,
     http: serverOptions(parts.http),
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
   protect(app as unknown as FastifyInstance, parts.http, parts.url);
   app.setValidatorCompiler(validatorCompiler);

@@ -15,15 +15,20 @@ export interface LogReader {
 const RESPONSE_BYTES_MAX = TILE_WIDTH * (2 + 0xffff);
 const HTTP_TIMEOUT_MS = 20_000;
 
-/** A folder that `exportLog` wrote, or any copy of a log in tile layout. */
+const NOT_THERE = ["ENOENT", "ENOTDIR"];
+
+/**
+ * A folder that `exportLog` wrote, or any copy of a log in tile layout.
+ * @throws WjfError `log-invalid` for what is there and cannot be read: a folder in a file's place.
+ */
 export function folderReader(folder: string): LogReader {
   return {
     async read(path) {
       try {
         return await readFile(join(folder, ...path.split("/")));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-        throw error;
+      } catch (cause) {
+        if (NOT_THERE.includes((cause as NodeJS.ErrnoException).code ?? "")) return undefined;
+        throw new WjfError("log-invalid", `${path}: not readable`, { cause });
       }
     },
   };

@@ -3,6 +3,7 @@
 // hooks and errors. It listens on nothing by itself.
 import cookie from "@fastify/cookie";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { IncomingMessage } from "node:http";
 import type { ServerOptions } from "node:https";
 import { errorEntry, WjfError } from "../../core/errors.ts";
 import { HTTP_LIMITS, protect, serverOptions } from "../../core/http-server.ts";
@@ -40,12 +41,17 @@ export async function createConsentHttp(
     ...(http.https
       ? { https: { ...serverOptions(limits), ...http.https } }
       : { http: serverOptions(limits) }),
+    frameworkErrors: (error, _request, reply) => void sendProblem(service, error, reply),
   }) as unknown as FastifyInstance;
   protect(app, limits, service.options.issuer);
   app.setErrorHandler((error, _request, reply) => sendProblem(service, error, reply));
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(service, new WjfError("route-unknown"), reply),
   );
+  // PostgreSQL takes no text with NUL, so it is nothing's name.
+  app.addHook("onRequest", async ({ url }) => {
+    if (url.includes("%00")) throw new WjfError("route-unknown");
+  });
   await app.register(async (scope) => openIdRoutes(scope, service));
   await app.register(async (scope) => statusRoutes(scope, service));
   await app.register(async (scope) => pages(scope, service, http.portal));
@@ -56,8 +62,10 @@ export async function createConsentHttp(
 async function openIdRoutes(scope: FastifyInstance, service: ConsentService): Promise<void> {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  const issuer = new URL(service.options.issuer);
   const pass = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
+    addressToIssuer(request.raw, issuer);
     await service.provider.callback()(request.raw, reply.raw);
   };
   for (const url of [OIDC_ROUTES.discovery, OIDC_ROUTES.metadata, OIDC_ROUTES.jwks]) {
@@ -66,6 +74,17 @@ async function openIdRoutes(scope: FastifyInstance, service: ConsentService): Pr
   for (const url of [OIDC_ROUTES.token, OIDC_ROUTES.backchannel]) {
     scope.route({ method: ["POST", "OPTIONS"], url, handler: pass });
   }
+}
+
+/**
+ * The provider writes every address it names, and checks a proof's `htu`, after what the request says it was sent to. That is
+ * the sender's to choose, so it always says the issuer's; with a false Host, discovery would name the endpoints of an enemy.
+ */
+function addressToIssuer(raw: IncomingMessage, { host, protocol }: URL): void {
+  raw.headers.host = host;
+  raw.headers["x-forwarded-host"] = host;
+  raw.headers["x-forwarded-proto"] = protocol.slice(0, -1);
+  raw.url = (raw.url ?? "").replace(/^https?:\/\/[^/]*/i, "");
 }
 
 async function statusRoutes(scope: FastifyInstance, service: ConsentService): Promise<void> {

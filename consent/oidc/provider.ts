@@ -1,6 +1,7 @@
 // The authority as an OpenID provider: oidc-provider, configured down to CIBA (poll), private_key_jwt, DPoP-bound JWT
 // access tokens (RFC 9068), resource indicators and rich authorization requests. Everything it is told goes through its
 // documented hooks; docs/decisions/030-openid-provider.md says which and why. It keeps no state of its own.
+import type { EventEmitter } from "node:events";
 import {
   type Configuration,
   errors as oidcErrors,
@@ -55,7 +56,12 @@ export function createProvider(parts: ProviderParts, keys: SigningKeySet): Provi
       },
     },
   });
-  provider.proxy = options.trustProxy === true;
+  // consent/oidc/http.ts says in the forwarding headers where it was sent to, whatever the request said.
+  provider.proxy = true;
+  // A connection that breaks off. Without a listener Koa would print it.
+  (provider as EventEmitter).on("error", (error: unknown) =>
+    options.log.debug({ err: error }, "openid request broke off"),
+  );
   provider.on("server_error", (_ctx, error) =>
     options.log.error({ err: error }, "openid provider failed"),
   );

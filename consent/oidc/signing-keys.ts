@@ -13,15 +13,18 @@ import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import { readSecretFile, writeSecretFile } from "../../core/secret-file.ts";
+import { isP256, NO_POINT } from "../../crypto/index.ts";
 
-const PrivateJwk = z.strictObject({
-  kty: z.literal("EC"),
-  crv: z.literal("P-256"),
-  x: z.string(),
-  y: z.string(),
-  d: z.string(),
-  kid: z.string().min(1),
-});
+const PrivateJwk = z
+  .strictObject({
+    kty: z.literal("EC"),
+    crv: z.literal("P-256"),
+    x: z.string(),
+    y: z.string(),
+    d: z.string(),
+    kid: z.string().min(1),
+  })
+  .refine(isP256, NO_POINT);
 type PrivateJwk = z.infer<typeof PrivateJwk>;
 
 /** Signs now; signs next; and those that have signed, newest first. */

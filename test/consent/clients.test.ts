@@ -45,6 +45,8 @@ test("registrations that are not valid are refused", async () => {
     { ...bank(keys), jwks: { keys: [{ ...jwk, d: "secret" }] } },
     { ...bank(keys), jwks: { keys: [{ ...jwk, use: "enc" }] } },
     { ...bank(keys), jwks: { keys: [jwk, jwk] } },
+    // No point of the curve: nothing could be verified with it, or sealed to it.
+    { ...bank(keys), jwks: { keys: [{ ...jwk, x: jwk.y }] } },
     { ...bank(keys), sealed_only: true },
     { ...bank(keys), limits: { queries_per_second: 0 } },
   ];

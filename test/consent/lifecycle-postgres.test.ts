@@ -13,6 +13,17 @@ afterAll(async () => server[Symbol.asyncDispose]());
 
 lifecycleSuite(() => server.emptyDatabase());
 
+test("PostgreSQL knows no text with NUL: a name with one is nobody's, not a failure", async () => {
+  await using fixture = await openFixture({ url: await server.emptyDatabase() });
+  const notice = await fetch(`${fixture.origin}/notices/%00`);
+  expect(notice.status).toBe(404);
+  const client = await fetch(`${fixture.origin}/oidc/backchannel`, {
+    method: "POST",
+    body: new URLSearchParams({ client_id: "a\0b", client_assertion: "a.b.c" }),
+  });
+  expect(client.status).toBeLessThan(500);
+});
+
 test("a stock client gets its token from an authority on PostgreSQL", async () => {
   await using fixture = await openFixture({ url: await server.emptyDatabase() });
   const { token } = await obtainConsent({

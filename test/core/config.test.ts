@@ -43,6 +43,11 @@ describe("refused by the variable's name, before anything starts", () => {
     ["WJF_AUTHORITY_ENDPOINT", "http://authority.example:443"],
     ["WJF_MERGE_AUDIT_PROBABILITY", "1.1"],
     ["WJF_MERGE_AUDIT_PROBABILITY", "-1"],
+    // An empty variable is no 0: it would turn a guard off.
+    ["WJF_MERGE_AUDIT_PROBABILITY", ""],
+    ["WJF_VERIFY_SAMPLE", " "],
+    ["WJF_REPLY_QUANTUM_MS", ""],
+    ["WJF_GATEWAY_PORT", "0x1F90"],
     ["WJF_ENV", "staging"],
     ["WJF_HOME", ""],
     ["WJF_FAN_OUT_TIMEOUT_MS", "forever"],

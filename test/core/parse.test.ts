@@ -92,3 +92,29 @@ describe("identifiers", () => {
     for (const text of wrong) expect(schema.safeParse(text).success, text).toBe(false);
   });
 });
+
+describe("I-JSON, RFC 7493: what is not the same to every reader is refused", () => {
+  test.each([
+    ["half of a pair in a value", String.raw`"\ud800"`],
+    ["the other half", String.raw`{"a":["x\uDC00y"]}`],
+    ["half of a pair in a name", String.raw`{"\ud83d":1}`],
+  ])("%s", (_, text) => {
+    expect(refusal(() => parseJsonWith(z.json(), text, "log-invalid", "leaf"))).toMatchObject({
+      code: "log-invalid",
+      detail: "leaf: not JSON",
+    });
+  });
+
+  test("a whole pair, and what only looks like half of one, are taken", () => {
+    const text = String.raw`{"a":"\ud83d\ude00","b":"\\ud800"}`;
+    expect(parseJsonWith(z.json(), text, "log-invalid")).toEqual({ a: "\u{1f600}", b: "\\ud800" });
+  });
+
+  test("what nests deeper than a schema can follow is a refusal, not a crash", () => {
+    const text = `${"[".repeat(5000)}${"]".repeat(5000)}`;
+    expect(refusal(() => parseJsonWith(z.json(), text, "model-invalid"))).toMatchObject({
+      code: "model-invalid",
+      detail: "nested too deeply",
+    });
+  });
+});

@@ -7,6 +7,7 @@ import {
   generateX25519,
   importPrivate,
   importPublic,
+  PrivateP256Jwk,
   publicP256,
   PublicP256Jwk,
   publicX25519,
@@ -96,5 +97,29 @@ describe("public halves", () => {
         expect(PublicP256Jwk.safeParse({ ...good, ...bent }).success).toBe(false);
       }),
     );
+  });
+});
+
+describe("what is parsed can be used", () => {
+  const point = generateP256("sig");
+  const { d: _d, ...own } = point;
+  const other = publicP256(generateP256("sig"));
+  const ZERO = Buffer.alloc(32).toString("base64url");
+
+  test.each([
+    ["a point that is not on P-256", { ...own, x: other.x }],
+    ["the origin", { ...own, x: ZERO, y: ZERO }],
+    ["a coordinate that is too short", { ...own, x: own.x.slice(0, 8) }],
+  ])("%s", (_, jwk) => {
+    expect(PublicP256Jwk.safeParse(jwk).success).toBe(false);
+    expect(PrivateP256Jwk.safeParse({ ...jwk, d: point.d }).success).toBe(false);
+  });
+
+  test("an X25519 point of small order, whose secret is the same with everybody (RFC 7748 §6.1)", () => {
+    const good = publicX25519(generateX25519());
+    expect(PublicX25519Jwk.safeParse(good).success).toBe(true);
+    for (const x of [ZERO, `AQ${ZERO.slice(2)}`, "AAAA"]) {
+      expect(PublicX25519Jwk.safeParse({ ...good, x }).success).toBe(false);
+    }
   });
 });

@@ -32,6 +32,37 @@ beforeAll(async () => {
 });
 afterAll(() => resources.dispose());
 
+test("a public key of another form does not reach SEAL's loader, which would inflate it to gigabytes", () => {
+  const good = scheme.generateKeys().publicKey;
+  using taken = scheme.encryptor(good);
+  expect(taken.encrypt(Uint32Array.of(1)).length).toBe(scheme.ciphertextBytes);
+  const headerBytes = good.length - 2 * n * 8;
+  for (let at = 0; at < headerBytes; at++) {
+    expect(() => scheme.encryptor(flipped(good, at))).toThrow(INVALID);
+  }
+  expect(() => scheme.encryptor(good.slice(0, -1))).toThrow(INVALID);
+});
+
+test("thousands of refused ciphertexts leave the module as it was", () => {
+  const good = Buffer.from(encryptor.encrypt(Uint32Array.of(1)));
+  const q = coefficientModulus();
+  const beyond = withCoefficient(good, 2 * n - 1, q);
+  const negative = Buffer.from(good);
+  for (let at = payloadStart; at < good.length; at += 8) {
+    negative.writeBigUInt64LE((q - good.readBigUInt64LE(at)) % q, at);
+  }
+  for (let i = 0; i < 5000; i++) {
+    using sum = scheme.sum();
+    expect(() => sum.add(beyond)).toThrow(INVALID);
+  }
+  for (let i = 0; i < 1000; i++) {
+    using sum = scheme.sum();
+    sum.add(good);
+    expect(() => sum.add(negative)).toThrow(INVALID);
+  }
+  expect(decryptor.decrypt(good)[0]).toBe(1);
+});
+
 describe("parameters", () => {
   test("t is the largest 26-bit prime that batches: ≡ 1 mod 2N", () => {
     const largest = Array.from({ length: 1000 }, (_, k) => 2 ** 26 - 2 * n * (k + 1) + 1).find(

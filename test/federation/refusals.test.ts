@@ -169,6 +169,16 @@ describe("at the gateway: refused by its code, and no node is called", () => {
     expectRefused(await post(missing), "claims-missing");
   });
 
+  test("a path that does not decode is a problem like any other, and is not repeated", async () => {
+    for (const path of ["/v1/batches/%", "/%ff"]) {
+      const response = await fetch(`${federation.gateway.url}${path}`);
+      const body = await response.text();
+      expect(response.status).toBe(400);
+      expect(JSON.parse(body)).toMatchObject({ code: "request-malformed" });
+      expect(body).not.toContain("%");
+    }
+  });
+
   test("an address or a method that is not there", async () => {
     const good = await parts.bank.sign(parts.consent, SCORE);
     expectRefused(await post(good, {}, "/v1/nothing"), "route-unknown");

@@ -189,3 +189,16 @@ test("the live catalogue follows its folder, once a second, and leaves out what 
   ]);
   expect(readPackages(join(folder.path, "models"), authority.public).packages).toHaveLength(1);
 });
+
+test.each([
+  ["half of a surrogate pair", String.raw`"\ud800"`],
+  ["what nests without end", `${"[".repeat(5000)}${"]".repeat(5000)}`],
+])("a file with %s is left out like any other that does not verify", (_, value) => {
+  using folder = new TemporaryFolder();
+  const { file } = admitted(draft(), owner, authority);
+  const json = JSON.stringify(file).replace('"A model under test"', value);
+  writeFileSync(join(folder.path, "x.package.json"), json);
+  const { packages, faults } = readPackages(folder.path, authority.public);
+  expect(packages).toEqual([]);
+  expect(faults).toEqual([{ file: "x.package.json", error: invalid(/^package file: /) }]);
+});

@@ -1,6 +1,14 @@
 // Verification, mostly of logs that are wrong: each kind of tampering is caught, and names the leaf. Tampering is with a
 // folder, as a regulator would hold it; what the log's own operator could do with the key is built with the key.
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,6 +21,7 @@ import {
   verifyLog,
   type VerifyReport,
 } from "../../../consent/log/index.ts";
+import { decodeLeaf } from "../../../consent/log/leaf.ts";
 import { decodeBundle, encodeBundle } from "../../../consent/log/tile.ts";
 import { approved, change, openTestLog, refusals, release, terms } from "./log-fixtures.ts";
 
@@ -334,5 +343,31 @@ describe("the rules among leaves, when the operator itself breaks them", () => {
       change("d", "expired"),
     ];
     expect(await judge(life)).toEqual([]);
+  });
+});
+
+describe("what is no log at all is found out, and never ends the reader", () => {
+  test("a file where a folder should be: its tiles are missing", async () => {
+    const folder = copy();
+    rmSync(join(folder, "tile"), { recursive: true });
+    writeFileSync(join(folder, "tile"), "x");
+    expect(brief(await verify(folder))[0]).toEqual(["tile-missing", 0]);
+  });
+
+  test("a folder where a file should be", async () => {
+    const folder = copy();
+    rmSync(join(folder, "checkpoint"));
+    mkdirSync(join(folder, "checkpoint"));
+    await expect(verify(folder)).rejects.toMatchObject({
+      code: "log-invalid",
+      detail: "checkpoint: not readable",
+    });
+  });
+
+  test("a leaf with half of a surrogate pair, which has no canonical form", () => {
+    const leaf = String.raw`{"client_id":"\ud800","code":"token-expired","time":"2026-11-24T01:00:00.000Z","type":"refusal"}`;
+    expect(() => decodeLeaf(Buffer.from(leaf))).toThrow(
+      expect.objectContaining({ code: "log-invalid" }),
+    );
   });
 });
