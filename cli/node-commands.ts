@@ -55,9 +55,14 @@ export function registerNodeCommands(program: Command): void {
       ),
     );
 
-  service(node.command("serve").addOption(province()), "province-node/main.ts", (options) => [
+  const serveNode = node
+    .command("serve")
+    .addOption(province())
+    .option("--metrics-port <port>", "show metrics to this machine, on this port (default: none)");
+  service(serveNode, "province-node/main.ts", ({ province: code = "", metricsPort }) => [
     "--province",
-    options["province"] ?? "",
+    code,
+    ...(metricsPort === undefined ? [] : ["--metrics-port", metricsPort]),
   ]).description("serve this province to the gateway, until Ctrl-C");
 
   const gateway = program.command("gateway").description("the institutions' gateway");

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { ProvinceCode } from "./ids.ts";
 import { parseWith } from "./parse.ts";
 
-const Port = z.coerce.number().int().min(1).max(65_535);
+export const Port = z.coerce.number().int().min(1).max(65_535);
 
 export const Settings = z.object({
   /** Root of everything kept on disk. */

@@ -19,11 +19,14 @@ import {
 import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
+import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
+import { secondsSince } from "../core/metrics.ts";
 import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
+import { queries, queryDurations, refusals } from "./metrics.ts";
 import { pendingQuery } from "./pending-query.ts";
 import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
 import type { ProvincePool } from "./province-pool.ts";
@@ -79,6 +82,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await app.register(reference, { routePrefix: "/docs" });
+  meterHttp(app as unknown as FastifyInstance);
   await app.register(infoRoutes, parts);
   await app.register(queryRoutes, parts);
   await app.register(async (scope) => await parts.batches.register(scope as never));
@@ -136,7 +140,16 @@ async function answerQuery(
   view.requireNotWithdrawn(verified.consent.status);
   replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
   const sealed = request.headers.accept?.includes("application/jose") ?? false;
-  return await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
+  const startedMs = performance.now();
+  let result: ReleaseOutcome["result"] = "refusal";
+  try {
+    const outcome = await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
+    result = outcome.result;
+    return outcome;
+  } finally {
+    queries.inc({ product: product.ref, result });
+    queryDurations.observe({ product: product.ref }, secondsSince(startedMs));
+  }
 }
 
 /** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`. */
@@ -155,6 +168,7 @@ function readCredentials(request: FastifyRequest): { token: string; proof: strin
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const known = toWjfError(error);
   const problem = toProblem(known, request.id);
+  refusals.inc({ code: problem.code });
   const level = problem.status >= 500 && !problem.retryable ? "error" : "info";
   request.log[level]({ err: known, refusal: known.code }, "refused");
   if (problem.status === 401) {

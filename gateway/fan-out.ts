@@ -19,6 +19,7 @@ import {
 } from "../crypto/index.ts";
 import type { EpochView, FederationView } from "../consent/verifier.ts";
 import type { AuthorityClient, EvaluateReply, ReleaseOutcome } from "../proto/index.ts";
+import { fanOutQuestions, fanOutSlots, heDurations, meterFanOut, rounds } from "./metrics.ts";
 import type { PendingQuery } from "./pending-query.ts";
 import type { ProvincePool } from "./province-pool.ts";
 
@@ -49,6 +50,13 @@ const SHARES = { first: 0.5, second: 0.25, release: 0.25 };
  * @throws WjfError `coverage-incomplete`, `federation-unavailable`, or the authority's code.
  */
 export async function fanOut(
+  group: readonly PendingQuery[],
+  parts: FanOutParts,
+): Promise<readonly ReleaseOutcome[]> {
+  return await meterFanOut("query", () => carry(group, parts));
+}
+
+async function carry(
   group: readonly PendingQuery[],
   parts: FanOutParts,
 ): Promise<readonly ReleaseOutcome[]> {
@@ -100,14 +108,20 @@ async function collect(
   const admitted = await admit(group, provinces, epoch, parts, timeoutMs, outcomes);
   if (admitted === undefined) return { asked: [], answering: provinces };
   const { asked, digested, admission } = admitted;
+  rounds.inc({ kind: "query", round: share === SHARES.first ? "first" : "second" });
+  fanOutQuestions.observe(asked.length);
+  fanOutSlots.observe(digested.slotsUsed);
   const credentials = asked.map((query) => query.credentials);
   const request = { descriptor: digested.bytes, credentials, admission };
   using sum = parts.scheme.sum();
+  let mergeMs = 0;
   const settled = await Promise.allSettled(
     provinces.map(async (code) => {
       const reply = await parts.provinces.evaluate(code, epoch, request, timeoutMs);
       verifyReply(code, reply, digested, epoch);
+      const startedMs = performance.now();
       sum.add(reply.ciphertext);
+      mergeMs += performance.now() - startedMs;
       return reply;
     }),
   );
@@ -121,6 +135,7 @@ async function collect(
   const answering = provinces.filter((_, i) => settled[i]?.status === "fulfilled");
   if (answering.length < provinces.length) return { asked, answering };
   const merged = Buffer.from(sum.finish());
+  heDurations.observe({ operation: "merge" }, mergeMs / 1000);
   return { asked, answering, merge: { asked, digested, merged, replies } };
 }
 

@@ -14,7 +14,8 @@ import {
   provinceRole,
   type TlsIdentity,
 } from "../proto/index.ts";
-import { CircuitBreaker } from "./circuit-breaker.ts";
+import { type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
+import { meterProvince } from "./metrics.ts";
 
 export type ProvinceState = "unknown" | "up" | "down" | "drained";
 
@@ -71,7 +72,7 @@ export class ProvincePool implements Disposable {
   ): Promise<Reply> {
     const connection = this.#connect(code, epoch);
     try {
-      const reply = await ask(connection.client);
+      const reply = await meterProvince(code, () => ask(connection.client));
       connection.state = "up";
       connection.breaker.succeeded();
       return reply;
@@ -96,6 +97,10 @@ export class ProvincePool implements Disposable {
 
   state(code: ProvinceCode): ProvinceState {
     return this.#connections.get(code)?.state ?? "unknown";
+  }
+
+  breaker(code: ProvinceCode): BreakerState {
+    return this.#connections.get(code)?.breaker.state ?? "closed";
   }
 
   #connect(code: ProvinceCode, { roster }: EpochView): Connection {

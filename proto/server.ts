@@ -1,7 +1,8 @@
 // Binding and stopping a gRPC server, the same for every party.
 import type { handleUnaryCall, Server, ServerCredentials, ServerUnaryCall } from "@grpc/grpc-js";
-import { WjfError } from "../core/errors.ts";
+import { type ErrorCode, WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
+import { meterCall } from "./call-metrics.ts";
 import { toServiceError } from "./status.ts";
 
 /** How long a stopping server lets running calls finish. */
@@ -43,13 +44,51 @@ export function unaryMethod(
   log: Logger,
 ): handleUnaryCall<unknown, unknown> {
   return (call, done) => {
+    const method = methodOf(call);
+    const ended = meterCall(method);
     work(call).then(
-      (reply) => done(null, reply),
+      (reply) => {
+        done(null, reply);
+        ended("ok");
+      },
       (error: unknown) => {
-        const refusal = error instanceof WjfError ? error.code : "internal";
-        log.warn({ err: error, refusal, method: call.getPath() }, "a call was refused");
+        ended(refused(error, method, log));
         done(toServiceError(error));
       },
     );
   };
+}
+
+/** A streaming method, as `unaryMethod`. */
+export function streamMethod<Stream extends ServedStream>(
+  work: (stream: Stream) => Promise<void>,
+  log: Logger,
+): (stream: Stream) => void {
+  return (stream) => {
+    const method = methodOf(stream);
+    const ended = meterCall(method);
+    work(stream).then(
+      () => ended("ok"),
+      (error: unknown) => {
+        ended(refused(error, method, log));
+        stream.emit("error", toServiceError(error));
+      },
+    );
+  };
+}
+
+interface ServedStream {
+  getPath(): string;
+  emit(event: "error", error: unknown): unknown;
+}
+
+/** `Evaluate` of `/weijifen.v1.ProvinceNode/Evaluate`: one of those that are served. */
+function methodOf(call: { getPath(): string }): string {
+  return call.getPath().replace(/^.*\//, "");
+}
+
+function refused(error: unknown, method: string, log: Logger): ErrorCode {
+  const refusal = error instanceof WjfError ? error.code : "internal";
+  log.warn({ err: error, refusal, method }, "a call was refused");
+  return refusal;
 }

@@ -32,6 +32,7 @@ import type { ClaimsOpener } from "./claims-opener.ts";
 import { evaluateItem } from "./evaluate.ts";
 import { FanOutGuard } from "./fan-out-guard.ts";
 import type { FeatureStore } from "./feature-store.ts";
+import { countQuestions } from "./metrics.ts";
 import type { ModelGate } from "./models/gate.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import type { ReplyKeyring } from "./reply-keys.ts";
@@ -124,6 +125,8 @@ export class FanOutAnswerer {
     });
     await Promise.all(evaluations);
     refusals.sort((a, b) => a.item - b.item);
+    const products = items.map(({ product }) => product);
+    countQuestions(products, refusals, this.#parts.catalogue);
     const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
     await pending.due();
     return reply;

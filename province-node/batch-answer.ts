@@ -22,6 +22,7 @@ import type { EvaluateBatchReply, EvaluateBatchRequest } from "../proto/index.ts
 import type { NodeParts } from "./answer.ts";
 import { evaluateItem } from "./evaluate.ts";
 import { FanOutGuard } from "./fan-out-guard.ts";
+import { countQuestions } from "./metrics.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import type { ReplyKeyring } from "./reply-keys.ts";
 import { type Refusal, sealReply } from "./reply.ts";
@@ -53,13 +54,12 @@ export class BatchAnswerer {
     this.#guard.requireFresh(digested.digest);
     const manifest = this.#openManifest(request, digested.descriptor, epoch);
     const rows = this.#rows(request, manifest);
-    const layout = layOut(
-      rows.map(({ product }) => product),
-      this.#parts.catalogue,
-    );
+    const products = rows.map(({ product }) => product);
+    const layout = layOut(products, this.#parts.catalogue);
     if (layout.slotsUsed !== manifest.slots) throw new WjfError("descriptor-invalid", "slots");
     const slots = new Uint32Array(layout.slotsUsed);
     const refusals = await this.#evaluate(rows, slots, layout.offsets, pending);
+    countQuestions(products, refusals, this.#parts.catalogue);
     const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
     await pending.due();
     return reply;

@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { ServerOptions } from "node:https";
 import { errorEntry, WjfError } from "../../core/errors.ts";
 import { ERRORS_PATH, errorsPage } from "../../core/errors-page.ts";
+import { meterHttp } from "../../core/http-metrics.ts";
 import { approvalRoutes } from "../approval/approval-routes.ts";
 import { consentRoutes } from "../approval/consents-routes.ts";
 import { STYLE, STYLE_PATH } from "../approval/layout.ts";
@@ -36,6 +37,7 @@ export async function createConsentHttp(
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(service, new WjfError("route-unknown"), reply),
   );
+  meterHttp(app);
   await app.register(async (scope) => openIdRoutes(scope, service));
   await app.register(async (scope) => statusRoutes(scope, service));
   await app.register(async (scope) => pages(scope, service, http.portal));

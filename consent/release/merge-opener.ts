@@ -4,11 +4,13 @@ import { sha256Hex } from "../../core/canonical.ts";
 import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
+import { secondsSince } from "../../core/metrics.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
 import type { HeDecryptor, HeScheme } from "../../crypto/index.ts";
 import type { Epoch, EpochKeeper } from "../epochs.ts";
 import type { AuthorityDb, ConsentLedger } from "../ledger.ts";
 import type { LeafDraft } from "../log/leaf.ts";
+import { heDurations } from "../metrics.ts";
 import { auditMerge, type CheckedMerge, isAudited } from "./check-merge.ts";
 import { requireNotSuspended, suspendGateway } from "./suspension.ts";
 
@@ -62,7 +64,10 @@ export class MergeOpener implements Disposable {
     const { scheme, ledger, epochs, db, clock } = this.#parts;
     try {
       this.#owe(merge.epoch, 1);
-      auditMerge(merge, await reveal(), scheme);
+      const parts = await reveal();
+      const startedMs = performance.now();
+      auditMerge(merge, parts, scheme);
+      heDurations.observe({ operation: "audit" }, secondsSince(startedMs));
       this.#owe(merge.epoch, -1);
     } catch (error) {
       const mismatched = error instanceof WjfError && error.code === "merge-mismatch";
@@ -89,6 +94,7 @@ export class MergeOpener implements Disposable {
     if (ciphertexts === 0 || !Number.isInteger(ciphertexts))
       throw new WjfError("ciphertext-invalid", "merged: length");
     const sums = new Uint32Array(ciphertexts * slotCount);
+    const startedMs = performance.now();
     for (let i = 0; i < ciphertexts; i++) {
       const bytes = merged.subarray(i * ciphertextBytes, (i + 1) * ciphertextBytes);
       const slots = this.#decryptor(epoch).decrypt(bytes);
@@ -96,6 +102,7 @@ export class MergeOpener implements Disposable {
       sums.set(slots, i * slotCount);
       slots.fill(0);
     }
+    heDurations.observe({ operation: "decrypt" }, secondsSince(startedMs));
     return sums;
   }
 

@@ -19,6 +19,7 @@ import {
   type SignedBlock,
 } from "./batch-fan-out.ts";
 import type { Batch, BatchStore, BlockResult } from "./batch-store.ts";
+import { batchRows } from "../metrics.ts";
 import { packResults, type RowResult, unpackLines } from "./block-results.ts";
 
 export interface BatchRunParts extends BatchFanOutParts {
@@ -141,7 +142,7 @@ export class BatchRun {
       if (this.#mustComeAgain(block.index, rows)) again.push(block.index);
       else done.push(await this.#result(block, rows));
     }
-    if (done.length > 0) await this.#parts.store.store(this.#batch.id, done);
+    if (done.length > 0) await this.#store(done);
     this.#putBack(again);
     return again.length > 0;
   }
@@ -180,9 +181,15 @@ export class BatchRun {
         refusal: "deadline-exceeded",
       }));
       const result = await packResults({ checkpoint: "", rows: results });
-      await this.#parts.store.store(this.#batch.id, [
-        { idx: index, result, answered: 0, refused: rows },
-      ]);
+      await this.#store([{ idx: index, result, answered: 0, refused: rows }]);
+    }
+  }
+
+  async #store(results: readonly BlockResult[]): Promise<void> {
+    await this.#parts.store.store(this.#batch.id, results);
+    for (const { answered, refused } of results) {
+      batchRows.inc({ result: "answer" }, answered);
+      batchRows.inc({ result: "refusal" }, refused);
     }
   }
 }
