@@ -22,6 +22,7 @@ import { WjfError } from "../core/errors.ts";
 import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
 import { secondsSince } from "../core/metrics.ts";
+import { describeSpan, inSpan } from "../core/tracing.ts";
 import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Batches } from "./batches/index.ts";
@@ -101,7 +102,9 @@ async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<v
     validatorCompiler: () => (value: unknown) => ({ value }),
     serializerCompiler: () => (value: unknown) => String(value),
     handler: async (request, reply) => {
-      const outcome = await answerQuery(request, replays, parts);
+      const answer = () => answerQuery(request, replays, parts);
+      // What an institution sends as a trace is not continued: it would go on to the provinces.
+      const outcome = await inSpan("query", answer, { kind: "server", parent: "none" });
       switch (outcome.result) {
         case "answer":
           return await reply.type("application/json").send(outcome.answer);
@@ -131,6 +134,7 @@ async function answerQuery(
   const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S);
   const verified = await verifySignedRequest(credentials, rules, clock);
   const product = requireProduct(catalogue, verified.product);
+  describeSpan({ "wjf.product": product.ref });
   if (product.claims === "required" && verified.claims === undefined) {
     throw new WjfError("claims-missing");
   }

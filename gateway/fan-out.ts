@@ -6,6 +6,7 @@ import { sha256Hex } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
+import { inSpan } from "../core/tracing.ts";
 import {
   digestDescriptor,
   type DigestedDescriptor,
@@ -53,7 +54,14 @@ export async function fanOut(
   group: readonly PendingQuery[],
   parts: FanOutParts,
 ): Promise<readonly ReleaseOutcome[]> {
-  return await meterFanOut("query", () => carry(group, parts));
+  const links = group.flatMap(({ link }) => link ?? []);
+  const attributes = { "wjf.questions": group.length };
+  // A trace of its own: it carries many questions, and what goes to the provinces names none of them.
+  return await inSpan("fan-out", () => meterFanOut("query", () => carry(group, parts)), {
+    parent: "none",
+    links,
+    attributes,
+  });
 }
 
 async function carry(
@@ -108,23 +116,29 @@ async function collect(
   const admitted = await admit(group, provinces, epoch, parts, timeoutMs, outcomes);
   if (admitted === undefined) return { asked: [], answering: provinces };
   const { asked, digested, admission } = admitted;
-  rounds.inc({ kind: "query", round: share === SHARES.first ? "first" : "second" });
+  const round = share === SHARES.first ? "first" : "second";
+  rounds.inc({ kind: "query", round });
   fanOutQuestions.observe(asked.length);
   fanOutSlots.observe(digested.slotsUsed);
   const credentials = asked.map((query) => query.credentials);
   const request = { descriptor: digested.bytes, credentials, admission };
   using sum = parts.scheme.sum();
   let mergeMs = 0;
-  const settled = await Promise.allSettled(
-    provinces.map(async (code) => {
-      const reply = await parts.provinces.evaluate(code, epoch, request, timeoutMs);
-      verifyReply(code, reply, digested, epoch);
-      const startedMs = performance.now();
-      sum.add(reply.ciphertext);
-      mergeMs += performance.now() - startedMs;
-      return reply;
-    }),
-  );
+  const ask = async (code: ProvinceCode): Promise<EvaluateReply> => {
+    const reply = await parts.provinces.evaluate(code, epoch, request, timeoutMs);
+    verifyReply(code, reply, digested, epoch);
+    const startedMs = performance.now();
+    sum.add(reply.ciphertext);
+    mergeMs += performance.now() - startedMs;
+    return reply;
+  };
+  const settled = await inSpan("round", () => Promise.allSettled(provinces.map(ask)), {
+    attributes: {
+      "wjf.round": round,
+      "wjf.questions": asked.length,
+      "wjf.slots": digested.slotsUsed,
+    },
+  });
   for (const [i, result] of settled.entries()) {
     if (result.status === "fulfilled") continue;
     parts.log.warn({ province: provinces[i], err: result.reason }, "a province did not answer");
@@ -134,7 +148,7 @@ async function collect(
   );
   const answering = provinces.filter((_, i) => settled[i]?.status === "fulfilled");
   if (answering.length < provinces.length) return { asked, answering };
-  const merged = Buffer.from(sum.finish());
+  const merged = await inSpan("merge", async () => Buffer.from(sum.finish()));
   heDurations.observe({ operation: "merge" }, mergeMs / 1000);
   return { asked, answering, merge: { asked, digested, merged, replies } };
 }

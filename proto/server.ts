@@ -1,7 +1,14 @@
 // Binding and stopping a gRPC server, the same for every party.
-import type { handleUnaryCall, Server, ServerCredentials, ServerUnaryCall } from "@grpc/grpc-js";
+import type {
+  handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  ServerUnaryCall,
+} from "@grpc/grpc-js";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
+import { inSpan } from "../core/tracing.ts";
 import { meterCall } from "./call-metrics.ts";
 import { toServiceError } from "./status.ts";
 
@@ -46,7 +53,7 @@ export function unaryMethod(
   return (call, done) => {
     const method = methodOf(call);
     const ended = meterCall(method);
-    work(call).then(
+    traced(method, call, () => work(call)).then(
       (reply) => {
         done(null, reply);
         ended("ok");
@@ -67,7 +74,7 @@ export function streamMethod<Stream extends ServedStream>(
   return (stream) => {
     const method = methodOf(stream);
     const ended = meterCall(method);
-    work(stream).then(
+    traced(method, stream, () => work(stream)).then(
       () => ended("ok"),
       (error: unknown) => {
         ended(refused(error, method, log));
@@ -77,14 +84,25 @@ export function streamMethod<Stream extends ServedStream>(
   };
 }
 
-interface ServedStream {
+interface ServedCall {
+  readonly metadata: Metadata;
   getPath(): string;
+}
+
+interface ServedStream extends ServedCall {
   emit(event: "error", error: unknown): unknown;
 }
 
 /** `Evaluate` of `/weijifen.v1.ProvinceNode/Evaluate`: one of those that are served. */
-function methodOf(call: { getPath(): string }): string {
+function methodOf(call: ServedCall): string {
   return call.getPath().replace(/^.*\//, "");
+}
+
+async function traced<T>(method: string, call: ServedCall, work: () => Promise<T>): Promise<T> {
+  const [sent] = call.metadata.get("traceparent");
+  // A server begins no trace of its own: it goes on with one, or has none.
+  if (typeof sent !== "string") return await work();
+  return await inSpan(method, work, { kind: "server", parent: { traceparent: sent } });
 }
 
 function refused(error: unknown, method: string, log: Logger): ErrorCode {

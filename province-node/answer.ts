@@ -7,6 +7,7 @@ import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode, SubjectTag } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
+import { describeSpan } from "../core/tracing.ts";
 import {
   type DigestedDescriptor,
   type FanOutItem,
@@ -107,6 +108,11 @@ export class FanOutAnswerer {
     }
     this.#guard.requireFresh(digested.digest);
     const admission = openAdmissionOf(request, digested, epoch, nowSeconds(this.#parts.clock));
+    describeSpan({
+      "wjf.province": this.#parts.province,
+      "wjf.questions": items.length,
+      "wjf.slots": digested.slotsUsed,
+    });
     const slots = new Uint32Array(digested.slotsUsed);
     const refusals: Refusal[] = [];
     const evaluations = items.map(async (item, index) => {

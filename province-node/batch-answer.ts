@@ -6,6 +6,7 @@ import { nowSeconds } from "../core/clock.ts";
 import { sha256Hex } from "../core/canonical.ts";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import type { ProductRef, SubjectTag } from "../core/ids.ts";
+import { describeSpan } from "../core/tracing.ts";
 import {
   type BatchDescriptor,
   type BatchManifest,
@@ -57,6 +58,11 @@ export class BatchAnswerer {
     const products = rows.map(({ product }) => product);
     const layout = layOut(products, this.#parts.catalogue);
     if (layout.slotsUsed !== manifest.slots) throw new WjfError("descriptor-invalid", "slots");
+    describeSpan({
+      "wjf.province": this.#parts.province,
+      "wjf.questions": rows.length,
+      "wjf.slots": layout.slotsUsed,
+    });
     const slots = new Uint32Array(layout.slotsUsed);
     const refusals = await this.#evaluate(rows, slots, layout.offsets, pending);
     countQuestions(products, refusals, this.#parts.catalogue);

@@ -3,10 +3,10 @@
 // (docs/decisions/014-reply-time.md, 081-observability.md).
 import { Counter, Histogram } from "prom-client";
 import type { Catalogue } from "../catalogue/index.ts";
+import type { ErrorCode } from "../core/errors.ts";
 import type { ProductRef } from "../core/ids.ts";
 import { liveGauge, SECONDS } from "../core/metrics.ts";
 import type { FederationView } from "../consent/verifier.ts";
-import type { Refusal } from "./reply.ts";
 
 const questions = new Counter({
   name: "wjf_node_questions_total",
@@ -32,7 +32,7 @@ const drained = liveGauge("wjf_node_drained", "1 while the province is in mainte
 /** @param asked one product for every question, as the gateway wrote it: what no catalogue has is not counted. */
 export function countQuestions(
   asked: readonly ProductRef[],
-  refused: readonly Refusal[],
+  refused: readonly { readonly code: ErrorCode }[],
   { products }: Pick<Catalogue, "products">,
 ): void {
   for (const [product, count] of tally(asked)) {

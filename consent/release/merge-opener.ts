@@ -6,6 +6,7 @@ import { WjfError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import { secondsSince } from "../../core/metrics.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
+import { inSpan } from "../../core/tracing.ts";
 import type { HeDecryptor, HeScheme } from "../../crypto/index.ts";
 import type { Epoch, EpochKeeper } from "../epochs.ts";
 import type { AuthorityDb, ConsentLedger } from "../ledger.ts";
@@ -53,9 +54,9 @@ export class MergeOpener implements Disposable {
     // Hanging up on a challenge must not be a free second throw of the coin: after one, every merge is audited.
     const owed = (this.#unanswered.get(merge.epoch.number) ?? 0) > 0;
     const audited = owed || isAudited(auditProbability, random);
-    if (audited) await this.#audit(merge, reveal);
+    if (audited) await inSpan("merge audit", () => this.#audit(merge, reveal));
     return {
-      sums: this.#decrypt(merge),
+      sums: await inSpan("decrypt", async () => this.#decrypt(merge)),
       leaves: audited ? [auditLeaf(merge, "matched")] : [],
     };
   }

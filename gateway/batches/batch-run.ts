@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
+import { inSpan } from "../../core/tracing.ts";
 import {
   BLOCK_ROWS,
   BlockTree,
@@ -130,7 +131,8 @@ export class BatchRun {
   /** True when some of the blocks have to come again. */
   async #carry(blocks: readonly SignedBlock[]): Promise<boolean> {
     if (blocks.length === 0) return false;
-    const carried = await carryBlocks(this.#batch.proof, blocks, this.#parts);
+    const carry = () => carryBlocks(this.#batch.proof, blocks, this.#parts);
+    const carried = await inSpan("batch fan-out", carry, { parent: "none" });
     // The authority says how many blocks one fan-out takes; the next request is not much longer than that.
     this.#blocksAtOnce = Math.min(BLOCKS_AT_ONCE, carried.blocks + 1);
     this.#putBack(blocks.slice(carried.blocks).map(({ index }) => index));
