@@ -25,6 +25,12 @@ const CENSORED = [
   "key",
   "sub",
   "tag",
+  "subject",
+  "claim",
+  "login_hint",
+  "contact",
+  "password",
+  "cookie",
 ].flatMap((field) => [field, `*.${field}`]);
 
 function serialiseError(error: unknown): unknown {
