@@ -51,6 +51,8 @@ const OtlpRequest = z.object({
 /** OTLP counts kinds from 1, with none at 0; the API from 0. */
 const KINDS: readonly SeenSpan["kind"][] = ["internal", "server", "client"];
 
+const ERROR: number = SpanStatusCode.ERROR;
+
 export interface Collector extends AsyncDisposable {
   readonly endpoint: string;
   readonly spans: readonly SeenSpan[];
@@ -91,7 +93,7 @@ function readOtlp(body: string): SeenSpan[] {
           resource: resource.attributes,
           links: span.links.map(({ traceId }) => traceId),
           events: span.events.length,
-          failed: span.status.code === Number(SpanStatusCode.ERROR),
+          failed: span.status.code === ERROR,
           raw: JSON.stringify(sent),
         };
       }),
