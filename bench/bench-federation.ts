@@ -17,7 +17,7 @@ import { NODE_V8_FLAGS } from "../core/process.ts";
 import { PROVINCES } from "../core/provinces.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { normaliseMsisdn, PrivateP256Jwk, sealSubject, subjectTag } from "../crypto/index.ts";
-import { addClient } from "../consent/clients.ts";
+import { addClient, DEFAULT_LIMITS } from "../consent/clients.ts";
 import { consentTables } from "../consent/ledger.ts";
 import { ConsentOperator } from "../consent/operator.ts";
 import { type AuthoritySecrets, readAuthoritySecrets } from "../consent/secrets.ts";
@@ -280,6 +280,12 @@ async function giveConsents(
     jwks: { keys: [{ ...jwk, kid: "sig", use: "sig" } as never] },
     products: ["credit-score@1"],
     purposes: ["dpv:CreditChecking"],
+    // A few people are asked about all the time.
+    limits: {
+      ...DEFAULT_LIMITS,
+      queries_per_person_per_day: null,
+      claims_per_person_per_day: null,
+    },
   });
   const people = Array.from({ length: count }, (_, i) => truth[i % truth.length] as TruthPerson);
   const askers: Asker[] = [];

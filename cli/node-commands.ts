@@ -57,10 +57,18 @@ export function registerNodeCommands(program: Command): void {
       ),
     );
 
+  const serveNode = node
+    .command("serve")
+    .addOption(province())
+    .option("--metrics-port <port>", "show metrics to this machine, on this port (default: none)");
   service(
-    node.command("serve").addOption(province()),
+    serveNode,
     "province-node/main.ts",
-    (options) => ["--province", options["province"] ?? ""],
+    ({ province: code = "", metricsPort }) => [
+      "--province",
+      code,
+      ...(metricsPort === undefined ? [] : ["--metrics-port", metricsPort]),
+    ],
     NODE_V8_FLAGS,
   ).description("serve this province to the gateway, until Ctrl-C");
 

@@ -88,14 +88,14 @@ export interface EpochKeeperOptions {
 /** All epochs that may still release. One keeper in each replica, over one folder. */
 export class EpochKeeper {
   readonly #options: EpochKeeperOptions;
-  readonly #terms: EpochTerms;
+  readonly terms: EpochTerms;
   readonly #epochs = new Map<number, Epoch>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
   #releases = 0;
 
   private constructor(options: EpochKeeperOptions) {
     this.#options = options;
-    this.#terms = options.terms ?? EPOCH_TERMS;
+    this.terms = options.terms ?? EPOCH_TERMS;
   }
 
   /** Loads what is there and opens an epoch if none is in force. @throws WjfError `secret-missing`. */
@@ -145,6 +145,11 @@ export class EpochKeeper {
     return epoch;
   }
 
+  /** Under the newest epoch, by this keeper. */
+  get releases(): number {
+    return this.#releases;
+  }
+
   countReleases(releases: number): void {
     this.#releases += releases;
   }
@@ -160,7 +165,7 @@ export class EpochKeeper {
     const now = nowSeconds(this.#options.clock);
     await this.refresh();
     for (const [number, { roster }] of this.#epochs) {
-      if (roster.not_after + this.#terms.overlapS > now) continue;
+      if (roster.not_after + this.terms.overlapS > now) continue;
       // The secret key goes with the epoch: recorded traffic stays closed.
       rmSync(join(this.#options.folder, String(number)), { recursive: true, force: true });
       this.#epochs.delete(number);
@@ -168,8 +173,8 @@ export class EpochKeeper {
     const newest = this.all().at(-1);
     const due =
       newest === undefined ||
-      now >= newest.roster.not_after - this.#terms.overlapS ||
-      this.#releases >= this.#terms.maxReleases ||
+      now >= newest.roster.not_after - this.terms.overlapS ||
+      this.#releases >= this.terms.maxReleases ||
       !isSameFederation(newest.roster, this.#options.federation());
     return due ? await this.#openNext((newest?.number ?? this.#lastNumber()) + 1, now) : undefined;
   }
@@ -190,7 +195,7 @@ export class EpochKeeper {
       ...federation(),
       epoch: number,
       not_before: now,
-      not_after: now + this.#terms.lifetimeS + this.#terms.overlapS,
+      not_after: now + this.terms.lifetimeS + this.terms.overlapS,
       he: {
         scheme: "bfv",
         poly_modulus_degree: polyModulusDegree,

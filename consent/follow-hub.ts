@@ -58,6 +58,10 @@ export class FollowHub implements Disposable {
     for (const list of await this.#parts.statusLists.all()) stream.write({ status_list: list });
   }
 
+  followers(kind: FollowerKind): number {
+    return [...this.#followers.values()].filter((each) => each === kind).length;
+  }
+
   #every(ms: number, work: () => Promise<void>): void {
     const timer = setInterval(() => this.#try(work), ms);
     this.#resources.defer(() => clearInterval(timer));

@@ -24,7 +24,7 @@ import {
   serverCredentials,
   serverLimits,
   type TlsIdentity,
-  toServiceError,
+  streamMethod,
   unaryMethod,
 } from "../proto/index.ts";
 import type { Admitter } from "./admitter.ts";
@@ -54,17 +54,20 @@ export async function serveAuthority(
 ): Promise<BoundServer> {
   const server = new Server(serverLimits);
   const implementation: UntypedServiceImplementation = {
-    Follow: (stream: ServerWritableStream<unknown, unknown>) => {
-      settle(follow(stream, parts.hub), stream, parts.log);
-    },
+    Follow: streamMethod(
+      (stream: ServerWritableStream<unknown, unknown>) => follow(stream, parts.hub),
+      parts.log,
+    ),
     Admit: unaryMethod((call) => admit(call, parts.admitter), parts.log),
-    Release: (stream: ServerDuplexStream<unknown, unknown>) => {
-      settle(release(stream, parts.releaser), stream, parts.log);
-    },
+    Release: streamMethod(
+      (stream: ServerDuplexStream<unknown, unknown>) => release(stream, parts.releaser),
+      parts.log,
+    ),
     AdmitBatch: unaryMethod((call) => admitBatch(call, parts.batches), parts.log),
-    ReleaseBatch: (stream: ServerDuplexStream<unknown, unknown>) => {
-      settle(releaseBatch(stream, parts.batches), stream, parts.log);
-    },
+    ReleaseBatch: streamMethod(
+      (stream: ServerDuplexStream<unknown, unknown>) => releaseBatch(stream, parts.batches),
+      parts.log,
+    ),
   };
   server.addService(AuthorityStub.service, implementation);
   return await bindServer(server, address, serverCredentials(identity));
@@ -149,17 +152,5 @@ async function converse<Commit, Outcomes>(
     const second = await next();
     if (second.step !== "reveal") throw new WjfError("request-malformed", "then the reveal");
     return second.reveal.ciphertexts;
-  });
-}
-
-function settle(
-  work: Promise<void>,
-  stream: { emit(event: "error", error: unknown): unknown },
-  log: Logger,
-): void {
-  work.catch((error: unknown) => {
-    const refusal = error instanceof WjfError ? error.code : "internal";
-    log.warn({ err: error, refusal }, "a call was refused");
-    stream.emit("error", toServiceError(error));
   });
 }

@@ -16,6 +16,7 @@ import { type Epoch, EpochKeeper, type Federation, readFederation } from "./epoc
 import { FollowHub } from "./follow-hub.ts";
 import { serveAuthorityHttp } from "./http.ts";
 import { type ConsentLedger, consentTables } from "./ledger.ts";
+import { watchAuthority } from "./metrics.ts";
 import { openLedger, writeLogKeys } from "./open-ledger.ts";
 import { publicTokenKeys } from "./oidc/signing-keys.ts";
 import type { LeafDraft } from "./log/index.ts";
@@ -89,6 +90,7 @@ export async function startAuthority(
   await recordEpochs(epochs, ledger, resources, log);
   const { statusLists } = service;
   const hub = resources.use(new FollowHub({ epochs, statusLists, ledger, db, log }));
+  resources.use(watchAuthority({ epochs, hub }));
   const tokenKeys = resources.use(
     new TokenKeyFollower({ path: join(folder, "secrets", TOKEN_KEYS), service, epochs, log }),
   );

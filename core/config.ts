@@ -11,7 +11,7 @@ const Numeral = z
   .regex(/^-?[0-9]+(\.[0-9]+)?$/, "a decimal number")
   .transform(Number);
 
-const Port = Numeral.pipe(z.int().min(1).max(65_535));
+export const Port = Numeral.pipe(z.int().min(1).max(65_535));
 
 export const Settings = z.object({
   /** Root of everything kept on disk. */

@@ -2,6 +2,7 @@
 // known personal or secret field name is censored, and errors are reduced to code and stack.
 import { type LogFn, type Logger, pino } from "pino";
 import { WjfError } from "./errors.ts";
+import { traceId } from "./tracing.ts";
 
 export type { Logger };
 
@@ -24,6 +25,12 @@ const CENSORED = [
   "key",
   "sub",
   "tag",
+  "subject",
+  "claim",
+  "login_hint",
+  "contact",
+  "password",
+  "cookie",
 ].flatMap((field) => [field, `*.${field}`]);
 
 function serialiseError(error: unknown): unknown {
@@ -48,6 +55,12 @@ function withoutErrorText(parameters: unknown[]): unknown[] {
   return [first, own, ...rest];
 }
 
+/** From a line to its trace, where there is one. */
+function traceFields(): object {
+  const id = traceId();
+  return id === undefined ? {} : { trace_id: id };
+}
+
 export interface LogOptions {
   readonly service: string;
   readonly level?: string;
@@ -65,6 +78,7 @@ export function createLogger(options: LogOptions): Logger {
         method.apply(this, withoutErrorText(parameters) as Parameters<LogFn>);
       },
     },
+    mixin: traceFields,
     timestamp: pino.stdTimeFunctions.isoTime,
   };
   return options.destination

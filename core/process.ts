@@ -18,6 +18,7 @@ export async function runService(
   // Listening from the first moment: who started this process may be gone before it is ready.
   using stop = stopSignal();
   try {
+    await using _traces = await startTracing(String(log.bindings()["service"]));
     await using _service = await start();
     if (!stop.signal.aborted) {
       log.info("ready");
@@ -32,6 +33,15 @@ export async function runService(
     process.exitCode = error instanceof WjfError ? EX_CONFIG : 1;
   }
   if (process.connected) process.disconnect?.();
+}
+
+/** Without a collector nothing of the SDK is loaded. */
+async function startTracing(service: string): Promise<AsyncDisposable | undefined> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: all, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: traces } =
+    process.env;
+  if ((traces ?? all ?? "") === "") return undefined;
+  const { exportTraces } = await import("./trace-export.ts");
+  return exportTraces(`weijifen-${service}`);
 }
 
 export interface StopSignal extends Disposable {

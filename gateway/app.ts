@@ -20,11 +20,15 @@ import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { type HttpLimits, protect, serverOptions } from "../core/http-server.ts";
+import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
+import { secondsSince } from "../core/metrics.ts";
+import { describeSpan, inSpan } from "../core/tracing.ts";
 import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
+import { queries, queryDurations, refusals } from "./metrics.ts";
 import { pendingQuery } from "./pending-query.ts";
 import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
 import type { ProvincePool } from "./province-pool.ts";
@@ -97,6 +101,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     });
     await scope.register(reference, { routePrefix: "/docs" });
   });
+  meterHttp(app as unknown as FastifyInstance);
   await app.register(infoRoutes, parts);
   await app.register(queryRoutes, parts);
   await app.register(async (scope) => await parts.batches.register(scope as never));
@@ -115,7 +120,9 @@ async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<v
     validatorCompiler: () => (value: unknown) => ({ value }),
     serializerCompiler: () => (value: unknown) => String(value),
     handler: async (request, reply) => {
-      const outcome = await answerQuery(request, replays, parts);
+      const answer = () => answerQuery(request, replays, parts);
+      // What an institution sends as a trace is not continued: it would go on to the provinces.
+      const outcome = await inSpan("query", answer, { kind: "server", parent: "none" });
       switch (outcome.result) {
         case "answer":
           return await reply.type("application/json").send(outcome.answer);
@@ -145,6 +152,7 @@ async function answerQuery(
   const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S);
   const verified = await verifySignedRequest(credentials, rules, clock);
   const product = requireProduct(catalogue, verified.product);
+  describeSpan({ "wjf.product": product.ref });
   if (product.claims === "required" && verified.claims === undefined) {
     throw new WjfError("claims-missing");
   }
@@ -154,7 +162,16 @@ async function answerQuery(
   view.requireNotWithdrawn(verified.consent.status);
   replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
   const sealed = request.headers.accept?.includes("application/jose") ?? false;
-  return await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
+  const startedMs = performance.now();
+  let result: ReleaseOutcome["result"] = "refusal";
+  try {
+    const outcome = await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
+    result = outcome.result;
+    return outcome;
+  } finally {
+    queries.inc({ product: product.ref, result });
+    queryDurations.observe({ product: product.ref }, secondsSince(startedMs));
+  }
 }
 
 /** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`. */
@@ -173,6 +190,7 @@ function readCredentials(request: FastifyRequest): { token: string; proof: strin
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const known = toWjfError(error);
   const problem = toProblem(known, request.id);
+  refusals.inc({ code: problem.code });
   const level = problem.status >= 500 && !problem.retryable ? "error" : "info";
   request.log[level]({ err: known, refusal: known.code }, "refused");
   if (problem.status === 401) {

@@ -7,6 +7,8 @@ const FAILURES_TO_OPEN = 2;
 const FIRST_REST_MS = 1000;
 const LONGEST_REST_MS = 30_000;
 
+export type BreakerState = "closed" | "open" | "half-open";
+
 export class CircuitBreaker {
   readonly #clock: Clock;
   #failures = 0;
@@ -15,6 +17,12 @@ export class CircuitBreaker {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** As is usual: closed, it is asked; open, it rests; half-open, one fan-out tries it. */
+  get state(): BreakerState {
+    if (!this.#isOpen()) return "closed";
+    return this.#isOnTrial ? "half-open" : "open";
   }
 
   /** Whether to ask now. A rest that is over allows one trial, and starts again. */

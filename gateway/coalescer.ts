@@ -30,7 +30,7 @@ interface Waiting {
 
 export class Coalescer {
   readonly #dispatch: Dispatch;
-  readonly #limits: CoalescerLimits;
+  readonly limits: CoalescerLimits;
   /** FIFO per institution; the map's order is whose turn is next. */
   readonly #queues = new Map<string, Waiting[]>();
   /** Waiting or in flight, by query id. */
@@ -40,7 +40,7 @@ export class Coalescer {
 
   constructor(dispatch: Dispatch, limits: CoalescerLimits = DEFAULT_LIMITS) {
     this.#dispatch = dispatch;
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   get waiting(): number {
@@ -61,7 +61,7 @@ export class Coalescer {
       if (!isSameQuestion(known.query, query)) throw new WjfError("query-conflict");
       return await known.outcome.promise;
     }
-    if (this.#waiting >= this.#limits.waiting) throw new WjfError("overloaded");
+    if (this.#waiting >= this.limits.waiting) throw new WjfError("overloaded");
     const waiting: Waiting = { query, outcome: Promise.withResolvers() };
     this.#known.set(query.item.query_id, waiting);
     const queue = this.#queues.get(query.clientId);
@@ -73,7 +73,7 @@ export class Coalescer {
   }
 
   #pump(): void {
-    while (this.#inFlight < this.#limits.inFlight && this.#waiting > 0) {
+    while (this.#inFlight < this.limits.inFlight && this.#waiting > 0) {
       const group = this.#take();
       this.#inFlight++;
       void this.#carry(group);
@@ -84,7 +84,7 @@ export class Coalescer {
   #take(): readonly Waiting[] {
     const group: Waiting[] = [];
     let slots = 0;
-    while (this.#waiting > 0 && group.length < this.#limits.groupItems) {
+    while (this.#waiting > 0 && group.length < this.limits.groupItems) {
       const [clientId, queue] = this.#queues.entries().next().value as [string, Waiting[]];
       const next = queue[0] as Waiting;
       if (slots + next.query.item.slot_width > SLOTS) break;

@@ -6,6 +6,7 @@ import { sha256Hex } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
+import { inSpan } from "../core/tracing.ts";
 import {
   digestDescriptor,
   type DigestedDescriptor,
@@ -19,6 +20,7 @@ import {
 } from "../crypto/index.ts";
 import type { EpochView, FederationView } from "../consent/verifier.ts";
 import type { AuthorityClient, EvaluateReply, ReleaseOutcome } from "../proto/index.ts";
+import { fanOutQuestions, fanOutSlots, heDurations, meterFanOut, rounds } from "./metrics.ts";
 import type { PendingQuery } from "./pending-query.ts";
 import type { ProvincePool } from "./province-pool.ts";
 
@@ -49,6 +51,20 @@ const SHARES = { first: 0.5, second: 0.25, release: 0.25 };
  * @throws WjfError `coverage-incomplete`, `federation-unavailable`, or the authority's code.
  */
 export async function fanOut(
+  group: readonly PendingQuery[],
+  parts: FanOutParts,
+): Promise<readonly ReleaseOutcome[]> {
+  const links = group.flatMap(({ link }) => link ?? []);
+  const attributes = { "wjf.questions": group.length };
+  // A trace of its own: it carries many questions, and what goes to the provinces names none of them.
+  return await inSpan("fan-out", () => meterFanOut("query", () => carry(group, parts)), {
+    parent: "none",
+    links,
+    attributes,
+  });
+}
+
+async function carry(
   group: readonly PendingQuery[],
   parts: FanOutParts,
 ): Promise<readonly ReleaseOutcome[]> {
@@ -100,17 +116,28 @@ async function collect(
   const admitted = await admit(group, provinces, epoch, parts, timeoutMs, outcomes);
   if (admitted === undefined) return { asked: [], answering: provinces };
   const { asked, digested, admission } = admitted;
+  const round = share === SHARES.first ? "first" : "second";
+  rounds.inc({ kind: "query", round });
+  fanOutQuestions.observe(asked.length);
+  fanOutSlots.observe(digested.slotsUsed);
   const credentials = asked.map((query) => query.credentials);
   const request = { descriptor: digested.bytes, credentials, admission };
   using sum = parts.scheme.sum();
-  const settled = await Promise.allSettled(
-    provinces.map(async (code) =>
-      parts.provinces.evaluate(code, epoch, request, timeoutMs, (reply) => {
-        verifyReply(code, reply, digested, epoch);
-        sum.add(reply.ciphertext);
-      }),
-    ),
-  );
+  let mergeMs = 0;
+  const ask = async (code: ProvinceCode): Promise<EvaluateReply> =>
+    await parts.provinces.evaluate(code, epoch, request, timeoutMs, (reply) => {
+      verifyReply(code, reply, digested, epoch);
+      const startedMs = performance.now();
+      sum.add(reply.ciphertext);
+      mergeMs += performance.now() - startedMs;
+    });
+  const settled = await inSpan("round", () => Promise.allSettled(provinces.map(ask)), {
+    attributes: {
+      "wjf.round": round,
+      "wjf.questions": asked.length,
+      "wjf.slots": digested.slotsUsed,
+    },
+  });
   for (const [i, result] of settled.entries()) {
     if (result.status === "fulfilled") continue;
     parts.log.warn({ province: provinces[i], err: result.reason }, "a province did not answer");
@@ -120,7 +147,8 @@ async function collect(
   );
   const answering = provinces.filter((_, i) => settled[i]?.status === "fulfilled");
   if (answering.length < provinces.length) return { asked, answering };
-  const merged = Buffer.from(sum.finish());
+  const merged = await inSpan("merge", async () => Buffer.from(sum.finish()));
+  heDurations.observe({ operation: "merge" }, mergeMs / 1000);
   return { asked, answering, merge: { asked, digested, merged, replies } };
 }
 

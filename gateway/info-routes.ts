@@ -1,7 +1,6 @@
-// What anybody may read: products, federation, health, metrics.
+// What anybody may read: products, federation, health.
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { z } from "zod";
 import { claimsJsonSchema } from "../catalogue/index.ts";
 import { WjfError } from "../core/errors.ts";
@@ -52,10 +51,6 @@ export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): P
   app.get(ERRORS_PATH, { schema: { hide: true } }, (_request, reply) =>
     reply.type("text/html; charset=utf-8").send(errorsPage()),
   );
-  const metrics = createMetrics(parts);
-  app.get("/metrics", { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.metrics()),
-  );
 }
 
 function describeProducts({ catalogue }: GatewayParts): z.input<typeof ProductsSchema> {
@@ -86,22 +81,4 @@ function describeFederation({ view, provinces }: GatewayParts): z.input<typeof F
       state: provinces.state(code),
     })),
   };
-}
-
-function createMetrics({ coalescer }: GatewayParts): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: "wjf_gateway_" });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  gauge("wjf_gateway_waiting", "Questions that wait for a fan-out", () => coalescer.waiting);
-  gauge("wjf_gateway_in_flight", "Fan-outs under way", () => coalescer.inFlight);
-  return registry;
 }

@@ -1,5 +1,6 @@
 // A question that has passed every check at the gateway and waits for a fan-out.
 import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
+import { linkToSpan, type SpanLink } from "../core/tracing.ts";
 import type { FanOutItem } from "../crypto/index.ts";
 import type { VerifiedRequest } from "../consent/verifier.ts";
 import type { ItemCredentials } from "../proto/index.ts";
@@ -11,6 +12,8 @@ export interface PendingQuery {
   readonly credentials: ItemCredentials;
   /** The institution wants the answer as a JWE. */
   readonly sealed: boolean;
+  /** From the fan-out's trace back to the question's; it does not leave the gateway. */
+  readonly link?: SpanLink;
 }
 
 export function pendingQuery(
@@ -19,7 +22,9 @@ export function pendingQuery(
   sealed: boolean,
   catalogue: Catalogue,
 ): PendingQuery {
+  const link = linkToSpan();
   return {
+    ...(link && { link }),
     clientId: verified.consent.client_id,
     item: {
       query_id: verified.queryId,

@@ -14,7 +14,8 @@ import {
   provinceRole,
   type TlsIdentity,
 } from "../proto/index.ts";
-import { CircuitBreaker } from "./circuit-breaker.ts";
+import { type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
+import { meterProvince } from "./metrics.ts";
 
 export type ProvinceState = "unknown" | "up" | "down" | "drained";
 
@@ -79,8 +80,11 @@ export class ProvincePool implements Disposable {
   ): Promise<Reply> {
     const connection = this.#connect(code, epoch);
     try {
-      const reply = await ask(connection.client);
-      take(reply);
+      const reply = await meterProvince(code, async () => {
+        const answered = await ask(connection.client);
+        take(answered);
+        return answered;
+      });
       connection.state = "up";
       connection.breaker.succeeded();
       return reply;
@@ -105,6 +109,10 @@ export class ProvincePool implements Disposable {
 
   state(code: ProvinceCode): ProvinceState {
     return this.#connections.get(code)?.state ?? "unknown";
+  }
+
+  breaker(code: ProvinceCode): BreakerState {
+    return this.#connections.get(code)?.breaker.state ?? "closed";
   }
 
   #connect(code: ProvinceCode, { roster }: EpochView): Connection {

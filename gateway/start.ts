@@ -15,6 +15,7 @@ import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
 import { openGatewayDatabase } from "./database.ts";
 import { fanOut } from "./fan-out.ts";
+import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
 
@@ -65,12 +66,14 @@ export async function startGateway(
   const batches = resources.use(
     new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
   );
+  const coalescer = new Coalescer((group) => fanOut(group, parts));
+  resources.use(watchGateway({ view, coalescer, batches, provinces }));
   const app = await createGateway({
     view,
     provinces,
     log,
     batches,
-    coalescer: new Coalescer((group) => fanOut(group, parts)),
+    coalescer,
     catalogue,
     clock: systemClock,
     version: VERSION,

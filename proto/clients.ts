@@ -3,11 +3,13 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   connectivityState,
+  Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
 import type { z } from "zod";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
+import { inSpan, type SpanAttributes, traceparent } from "../core/tracing.ts";
 import {
   AdmitBatchReply,
   type AdmitBatchRequest,
@@ -17,6 +19,7 @@ import {
   type EvaluateBatchRequest,
   ReleaseBatchReply,
 } from "./batch-wire.ts";
+import type { ProvinceCode } from "../core/ids.ts";
 import { clientSecurity, type Role, type TlsIdentity } from "./mutual-tls.ts";
 import { fromServiceError } from "./status.ts";
 import {
@@ -35,6 +38,7 @@ import {
 interface Unary {
   (
     request: unknown,
+    metadata: Metadata,
     options: { deadline: number },
     done: (error: ServiceError | null, reply: unknown) => void,
   ): unknown;
@@ -42,9 +46,11 @@ interface Unary {
 
 export class ProvinceNodeClient implements Disposable {
   readonly #stub;
+  readonly #attributes: SpanAttributes;
 
   constructor(endpoint: string, role: Role, identity: TlsIdentity) {
     const security = clientSecurity(identity, role);
+    this.#attributes = { "wjf.province": role.slice(1) as ProvinceCode };
     this.#stub = new ProvinceNodeStub(endpoint, security.credentials, security.options);
   }
 
@@ -60,13 +66,14 @@ export class ProvinceNodeClient implements Disposable {
     request: EvaluateBatchRequest,
     timeoutMs: number,
   ): Promise<EvaluateBatchReply> {
-    const reply = await callUnary(this.#stub, "EvaluateBatch", request, timeoutMs);
+    const ask = callUnary(this.#stub, "EvaluateBatch", request, timeoutMs, this.#attributes);
+    const reply = await ask;
     return parseWith(EvaluateBatchReply, reply, "ciphertext-invalid", "reply");
   }
 
   /** @throws WjfError the node's own code, `deadline-exceeded` or `federation-unavailable`. */
   async evaluate(request: EvaluateRequest, timeoutMs: number): Promise<EvaluateReply> {
-    const reply = await callUnary(this.#stub, "Evaluate", request, timeoutMs);
+    const reply = await callUnary(this.#stub, "Evaluate", request, timeoutMs, this.#attributes);
     return parseWith(EvaluateReply, reply, "ciphertext-invalid", "reply");
   }
 
@@ -120,14 +127,9 @@ export class AuthorityClient implements Disposable {
     reveal: () => readonly Uint8Array[],
     timeoutMs: number,
   ): Promise<readonly ReleaseOutcome[]> {
-    const reply = await converse(
-      this.#stub,
-      "Release",
-      { commit, reveal },
-      ReleaseReply,
-      timeoutMs,
-    );
-    return reply.outcomes;
+    const turn = { commit, reveal };
+    const converseNow = () => converse(this.#stub, "Release", turn, ReleaseReply, timeoutMs);
+    return (await inSpan("Release", converseNow, { kind: "client" })).outcomes;
   }
 
   /** Admits blocks of a batch. @throws WjfError the authority's code. */
@@ -143,7 +145,9 @@ export class AuthorityClient implements Disposable {
     timeoutMs: number,
   ): Promise<BatchOutcomes> {
     const turn = { commit, reveal };
-    return await converse(this.#stub, "ReleaseBatch", turn, ReleaseBatchReply, timeoutMs);
+    const converseNow = () =>
+      converse(this.#stub, "ReleaseBatch", turn, ReleaseBatchReply, timeoutMs);
+    return await inSpan("ReleaseBatch", converseNow, { kind: "client" });
   }
 
   [Symbol.dispose](): void {
@@ -159,10 +163,11 @@ async function converse<Outcomes>(
   schema: z.ZodType<Reply<Outcomes>>,
   timeoutMs: number,
 ): Promise<Outcomes> {
-  const open = (stub as Record<string, unknown>)[method] as (options: {
-    deadline: number;
-  }) => ClientDuplexStream<unknown, unknown>;
-  const stream = open.call(stub, deadlineIn(timeoutMs));
+  const open = (stub as Record<string, unknown>)[method] as (
+    metadata: Metadata,
+    options: { deadline: number },
+  ) => ClientDuplexStream<unknown, unknown>;
+  const stream = open.call(stub, callMetadata(), deadlineIn(timeoutMs));
   try {
     stream.write({ commit: turn.commit });
     for await (const message of stream) {
@@ -188,14 +193,26 @@ async function callUnary(
   method: string,
   request: object,
   timeoutMs: number,
+  attributes: SpanAttributes = {},
 ): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const call = (stub as Record<string, unknown>)[method] as Unary;
-  call.call(stub, request, deadlineIn(timeoutMs), (error, reply) => {
-    if (error) reject(fromServiceError(error));
-    else resolve(reply);
-  });
-  return await promise;
+  const ask = async (): Promise<unknown> => {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const call = (stub as Record<string, unknown>)[method] as Unary;
+    call.call(stub, request, callMetadata(), deadlineIn(timeoutMs), (error, reply) => {
+      if (error) reject(fromServiceError(error));
+      else resolve(reply);
+    });
+    return await promise;
+  };
+  return await inSpan(method, ask, { kind: "client", attributes });
+}
+
+/** The trace that the call is part of, and nothing else. */
+function callMetadata(): Metadata {
+  const metadata = new Metadata();
+  const trace = traceparent();
+  if (trace !== undefined) metadata.set("traceparent", trace);
+  return metadata;
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -7,6 +7,7 @@ import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode, SubjectTag } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
+import { describeSpan } from "../core/tracing.ts";
 import {
   type DigestedDescriptor,
   type FanOutItem,
@@ -32,6 +33,7 @@ import type { ClaimsOpener } from "./claims-opener.ts";
 import { evaluateItem } from "./evaluate.ts";
 import { FanOutGuard } from "./fan-out-guard.ts";
 import type { FeatureStore } from "./feature-store.ts";
+import { countQuestions } from "./metrics.ts";
 import type { ModelGate } from "./models/gate.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import type { ReplyKeyring } from "./reply-keys.ts";
@@ -106,6 +108,11 @@ export class FanOutAnswerer {
     }
     this.#guard.requireFresh(digested.digest);
     const admission = openAdmissionOf(request, digested, epoch, nowSeconds(this.#parts.clock));
+    describeSpan({
+      "wjf.province": this.#parts.province,
+      "wjf.questions": items.length,
+      "wjf.slots": digested.slotsUsed,
+    });
     const slots = new Uint32Array(digested.slotsUsed);
     const refusals: Refusal[] = [];
     const evaluations = items.map(async (item, index) => {
@@ -124,6 +131,8 @@ export class FanOutAnswerer {
     });
     await Promise.all(evaluations);
     refusals.sort((a, b) => a.item - b.item);
+    const products = items.map(({ product }) => product);
+    countQuestions(products, refusals, this.#parts.catalogue);
     const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
     await pending.due();
     return reply;

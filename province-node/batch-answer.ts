@@ -6,6 +6,7 @@ import { nowSeconds } from "../core/clock.ts";
 import { sha256Hex } from "../core/canonical.ts";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import type { ProductRef, SubjectTag } from "../core/ids.ts";
+import { describeSpan } from "../core/tracing.ts";
 import {
   type BatchDescriptor,
   type BatchManifest,
@@ -22,6 +23,7 @@ import type { EvaluateBatchReply, EvaluateBatchRequest } from "../proto/index.ts
 import type { NodeParts } from "./answer.ts";
 import { evaluateItem } from "./evaluate.ts";
 import { FanOutGuard } from "./fan-out-guard.ts";
+import { countQuestions } from "./metrics.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import type { ReplyKeyring } from "./reply-keys.ts";
 import { type Refusal, sealReply } from "./reply.ts";
@@ -53,13 +55,17 @@ export class BatchAnswerer {
     this.#guard.requireFresh(digested.digest);
     const manifest = this.#openManifest(request, digested.descriptor, epoch);
     const rows = this.#rows(request, manifest);
-    const layout = layOut(
-      rows.map(({ product }) => product),
-      this.#parts.catalogue,
-    );
+    const products = rows.map(({ product }) => product);
+    const layout = layOut(products, this.#parts.catalogue);
     if (layout.slotsUsed !== manifest.slots) throw new WjfError("descriptor-invalid", "slots");
+    describeSpan({
+      "wjf.province": this.#parts.province,
+      "wjf.questions": rows.length,
+      "wjf.slots": layout.slotsUsed,
+    });
     const slots = new Uint32Array(layout.slotsUsed);
     const refusals = await this.#evaluate(rows, slots, layout.offsets, pending);
+    countQuestions(products, refusals, this.#parts.catalogue);
     const reply = sealReply(slots, digested, refusals, this.#keyring.of(epoch));
     await pending.due();
     return reply;

@@ -2,6 +2,7 @@
 // everything that answers fan-outs, so that encryptions prepared while idle serve whichever comes next.
 import type { EpochView } from "../consent/verifier.ts";
 import type { NodeParts } from "./answer.ts";
+import { heDurations } from "./metrics.ts";
 import type { ReplyKeys } from "./reply.ts";
 
 type KeyringParts = Pick<NodeParts, "province" | "secrets" | "scheme" | "createMasks">;
@@ -26,6 +27,7 @@ export class ReplyKeyring implements Disposable {
       signingKey: secrets.signingKey,
       masks: this.#parts.createMasks(epoch),
       encryptor: scheme.encryptor(epoch.hePublicKey),
+      onSealed: (seconds) => heDurations.observe({ operation: "encrypt" }, seconds),
     };
     this.#keys.set(epoch.roster.epoch, keys);
     this.#forgetOld();

@@ -4,6 +4,7 @@ import type { KeyObject } from "node:crypto";
 import { sha256Hex } from "../core/canonical.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
+import { secondsSince } from "../core/metrics.ts";
 import {
   HE_PARAMETERS,
   type HeEncryptor,
@@ -32,6 +33,8 @@ export interface ReplyKeys {
   readonly signingKey: KeyObject;
   readonly masks: Pick<Masks, "apply">;
   readonly encryptor: HeEncryptor;
+  /** Told how long masking and encrypting took. */
+  readonly onSealed?: (seconds: number) => void;
 }
 
 /**
@@ -46,8 +49,10 @@ export function sealReply(
 ): EvaluateReply {
   // Slot 0 counts the participants: it decrypts to their number only if every mask has cancelled.
   for (let i = 0; i < slots.length; i += SLOTS) slots[i] = 1;
+  const startedMs = performance.now();
   keys.masks.apply(slots, descriptor.provinces, digest);
   const ciphertext = encryptAll(slots, keys.encryptor);
+  keys.onSealed?.(secondsSince(startedMs));
   slots.fill(0);
   const receipt: NodeReceipt = {
     province: keys.province,

@@ -14,6 +14,7 @@ import { BatchAnswerer } from "./batch-answer.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
 import { FeatureStore } from "./feature-store.ts";
 import { isDrained } from "./maintenance.ts";
+import { watchNode } from "./metrics.ts";
 import { ModelGate } from "./models/gate.ts";
 import { ReplyKeyring } from "./reply-keys.ts";
 import { readNodeSecrets } from "./secrets.ts";
@@ -86,6 +87,7 @@ export async function startProvinceNode(
     prepare: () => keyring.prepare(),
     isDrained: () => isDrained(folder),
   };
+  resources.use(watchNode({ view, isDrained: () => isDrained(folder) }));
   const address = `${settings.bind}:${nodePort(settings, province)}`;
   const server = resources.use(await serveNode(answerers, identity, address, log));
   const owned = resources.move();

@@ -121,6 +121,23 @@ describe("privacy in imports", () => {
     expect(importers.toSorted()).toEqual([DECRYPT, "crypto/seal-scheme.ts"]);
   });
 
+  test("spans are made in core/tracing.ts, and leave through core/trace-export.ts, alone", () => {
+    const importersOf = (packages: RegExp): string[] =>
+      product
+        .filter(({ imports }) => imports.some(({ specifier }) => packages.test(specifier)))
+        .map(({ path }) => path);
+    const [exporting, spans] = ["core/trace-export.ts", "core/tracing.ts"];
+    expect(importersOf(/^@opentelemetry\//)).toEqual([exporting, spans]);
+    expect(importersOf(/^@opentelemetry\/(?!api$)/)).toEqual([exporting]);
+  });
+
+  test("only what is named for it counts, and labels nothing elsewhere", () => {
+    const importers = product
+      .filter(({ imports }) => imports.some(({ specifier }) => specifier === "prom-client"))
+      .map(({ path }) => path);
+    expect(importers.filter((path) => !/\b([a-z]+-)?metrics\.ts$/.test(path))).toEqual([]);
+  });
+
   const node = product.filter(({ path }) => folderOf(path) === "province-node");
   const inNode = (pattern: RegExp): string[] =>
     node.filter(({ text }) => pattern.test(text)).map(({ path }) => path);

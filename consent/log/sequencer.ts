@@ -9,6 +9,7 @@ import { WjfError } from "../../core/errors.ts";
 import { openCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { GroupQueue } from "./group-queue.ts";
 import { encodeLeaf, type LeafDraft } from "./leaf.ts";
+import { countLeaves } from "./leaf-metrics.ts";
 import * as store from "./log-store.ts";
 import { leafHash } from "../../crypto/merkle.ts";
 import type { NoteSigner } from "./note.ts";
@@ -65,9 +66,17 @@ interface Job<S> {
   readonly reject: (reason: unknown) => void;
 }
 
+interface Written {
+  readonly value: unknown;
+  readonly drafts: readonly LeafDraft[];
+  readonly leaves: readonly string[];
+  /** Of the first of them. */
+  readonly index: number;
+}
+
 interface Settled<S> {
   readonly job: Job<S>;
-  readonly outcome: { value: unknown; leaves: string[]; index: number } | { error: unknown };
+  readonly outcome: Written | { error: unknown };
 }
 
 interface Group<S> {
@@ -217,7 +226,8 @@ export class Sequencer<S extends LogSchema> {
     let outcome: Settled<S>["outcome"];
     try {
       const { leaves, value } = await job.work(tx, { time, timeMs, nextIndex: index });
-      outcome = { value, leaves: leaves.map((draft) => encodeLeaf(draft, time)), index };
+      const encoded = leaves.map((draft) => encodeLeaf(draft, time));
+      outcome = { value, drafts: leaves, leaves: encoded, index };
     } catch (error) {
       if (store.isTransient(error)) throw error;
       outcome = { error };
@@ -240,6 +250,7 @@ export class Sequencer<S extends LogSchema> {
         const path = proofs.inclusionProof(index);
         return { index, leaf, text: formatReceipt({ leaf, index, path, checkpoint }) };
       });
+      countLeaves(outcome.drafts);
       job.resolve({ value: outcome.value, receipts });
     }
     tree.settle();

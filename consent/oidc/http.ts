@@ -8,6 +8,7 @@ import type { ServerOptions } from "node:https";
 import { errorEntry, WjfError } from "../../core/errors.ts";
 import { HTTP_LIMITS, protect, serverOptions } from "../../core/http-server.ts";
 import { ERRORS_PATH, errorsPage } from "../../core/errors-page.ts";
+import { meterHttp } from "../../core/http-metrics.ts";
 import { approvalRoutes } from "../approval/approval-routes.ts";
 import { consentRoutes } from "../approval/consents-routes.ts";
 import { STYLE, STYLE_PATH } from "../approval/layout.ts";
@@ -52,6 +53,7 @@ export async function createConsentHttp(
   app.addHook("onRequest", async ({ url }) => {
     if (url.includes("%00")) throw new WjfError("route-unknown");
   });
+  meterHttp(app);
   await app.register(async (scope) => openIdRoutes(scope, service));
   await app.register(async (scope) => statusRoutes(scope, service));
   await app.register(async (scope) => pages(scope, service, http.portal));

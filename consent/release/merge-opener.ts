@@ -3,11 +3,14 @@
 import { sha256Hex } from "../../core/canonical.ts";
 import { WjfError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
+import { secondsSince } from "../../core/metrics.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
+import { inSpan } from "../../core/tracing.ts";
 import type { HeDecryptor, HeScheme } from "../../crypto/index.ts";
 import type { Epoch, EpochKeeper } from "../epochs.ts";
 import type { AuthorityDb, ConsentLedger } from "../ledger.ts";
 import type { LeafDraft } from "../log/leaf.ts";
+import { heDurations } from "../metrics.ts";
 import { auditMerge, type CheckedMerge, isAudited } from "./check-merge.ts";
 import { requireNotSuspended, suspendGateway } from "./suspension.ts";
 
@@ -49,9 +52,9 @@ export class MergeOpener implements Disposable {
     // Hanging up on a challenge must not be a free second throw of the coin: after one, every merge is audited.
     const owed = (this.#unanswered.get(merge.epoch.number) ?? 0) > 0;
     const audited = owed || isAudited(auditProbability, random);
-    if (audited) await this.#audit(merge, reveal);
+    if (audited) await inSpan("merge audit", () => this.#audit(merge, reveal));
     return {
-      sums: this.#decrypt(merge),
+      sums: await inSpan("decrypt", async () => this.#decrypt(merge)),
       leaves: audited ? [auditLeaf(merge, "matched")] : [],
     };
   }
@@ -60,7 +63,10 @@ export class MergeOpener implements Disposable {
     const { scheme, ledger, epochs } = this.#parts;
     try {
       this.#owe(merge.epoch, 1);
-      auditMerge(merge, await reveal(), scheme);
+      const parts = await reveal();
+      const startedMs = performance.now();
+      auditMerge(merge, parts, scheme);
+      heDurations.observe({ operation: "audit" }, secondsSince(startedMs));
       this.#owe(merge.epoch, -1);
     } catch (error) {
       const mismatched = error instanceof WjfError && error.code === "merge-mismatch";
@@ -87,6 +93,7 @@ export class MergeOpener implements Disposable {
     if (ciphertexts === 0 || !Number.isInteger(ciphertexts))
       throw new WjfError("ciphertext-invalid", "merged: length");
     const sums = new Uint32Array(ciphertexts * slotCount);
+    const startedMs = performance.now();
     for (let i = 0; i < ciphertexts; i++) {
       const bytes = merged.subarray(i * ciphertextBytes, (i + 1) * ciphertextBytes);
       const slots = this.#decryptor(epoch).decrypt(bytes);
@@ -94,6 +101,7 @@ export class MergeOpener implements Disposable {
       sums.set(slots, i * slotCount);
       slots.fill(0);
     }
+    heDurations.observe({ operation: "decrypt" }, secondsSince(startedMs));
     return sums;
   }
 

@@ -5,6 +5,7 @@ import type { Catalogue } from "../../catalogue/index.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import type { ProductRef, QueryId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
+import { inSpan } from "../../core/tracing.ts";
 import type { AtRest } from "../at-rest.ts";
 import type { Client } from "../clients.ts";
 import type { ConsentLedger } from "../ledger.ts";
@@ -58,11 +59,15 @@ export async function releaseGroup(
   parts: GroupReleaseParts,
 ): Promise<readonly ReleasedItem[]> {
   const { ledger } = parts;
-  const { value, receipts } = await ledger.transact(async (tx, at) => {
-    const group = await GroupDecisions.read(release, tx, at, parts);
-    const decided = release.items.map((item) => group.decide(item));
-    await group.write();
-    return { value: decided, leaves: group.leaves };
+  const commit = () =>
+    ledger.transact(async (tx, at) => {
+      const group = await GroupDecisions.read(release, tx, at, parts);
+      const decided = release.items.map((item) => group.decide(item));
+      await group.write();
+      return { value: decided, leaves: group.leaves };
+    });
+  const { value, receipts } = await inSpan("commit", commit, {
+    attributes: { "wjf.questions": release.items.length },
   });
   const first = receipts[0]?.index ?? 0;
   return await Promise.all(

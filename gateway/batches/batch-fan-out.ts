@@ -31,6 +31,7 @@ import type {
   RowOutcome,
 } from "../../proto/index.ts";
 import { verifyReply } from "../fan-out.ts";
+import { heDurations, meterFanOut, rounds } from "../metrics.ts";
 import type { ProvincePool } from "../province-pool.ts";
 
 export interface BatchFanOutParts {
@@ -88,7 +89,8 @@ export async function carryBlocks(
   const open = [...rows.keys()].filter((row) => rows[row] === undefined);
   if (admitted.manifest) {
     const fanOut = new BatchFanOut(admitted, admitted.manifest, parts);
-    const outcomes = await fanOut.run(open.map((row) => lines[row] as Buffer));
+    const asked = open.map((row) => lines[row] as Buffer);
+    const outcomes = await meterFanOut("batch", () => fanOut.run(asked));
     for (const row of outcomes.rows) {
       const place = open[row.row];
       if (place !== undefined) rows[place] = carried(row, outcomes.checkpoint);
@@ -131,6 +133,7 @@ class BatchFanOut {
     const { ciphertexts } = layOut(products, this.#parts.catalogue);
     const claims = manifest.claims_sha256 === null ? [] : lines.map(claimsOf);
     const participants = this.#parts.provinces.participants(epoch);
+    rounds.inc({ kind: "batch", round: "first" });
     const first = await this.#collect(participants, claims, ciphertexts, epoch);
     const merge =
       "merged" in first ? first : await this.#secondRound(first, claims, ciphertexts, epoch);
@@ -145,6 +148,7 @@ class BatchFanOut {
   ): Promise<Merge> {
     if (answering.length < quorum(epoch.roster.provinces.length))
       throw new WjfError("coverage-incomplete");
+    rounds.inc({ kind: "batch", round: "second" });
     const second = await this.#collect(answering, claims, ciphertexts, epoch);
     if (!("merged" in second)) throw new WjfError("coverage-incomplete");
     return second;
@@ -162,13 +166,16 @@ class BatchFanOut {
     const manifest = this.#signed;
     const request = { descriptor: digested.bytes, manifest, subjects, claims: [...claims] };
     using sums = new Sums(ciphertexts, this.#parts.scheme);
+    let mergeMs = 0;
     const settled = await Promise.allSettled(
       provinces.map(async (code) => {
         const { evaluate: timeoutMs } = TIMEOUTS_MS;
         const { provinces: pool } = this.#parts;
         return await pool.evaluateBatch(code, epoch, request, timeoutMs, (reply) => {
           verifyReply(code, reply, digested, epoch);
+          const startedMs = performance.now();
           sums.add(reply.ciphertext);
+          mergeMs += performance.now() - startedMs;
         });
       }),
     );
@@ -180,7 +187,10 @@ class BatchFanOut {
     const replies = settled.flatMap((result) =>
       result.status === "fulfilled" ? [result.value] : [],
     );
-    if (replies.length === provinces.length) return { digested, merged: sums.finish(), replies };
+    if (replies.length === provinces.length) {
+      heDurations.observe({ operation: "merge" }, mergeMs / 1000);
+      return { digested, merged: sums.finish(), replies };
+    }
     return provinces.filter((_, i) => settled[i]?.status === "fulfilled");
   }
 

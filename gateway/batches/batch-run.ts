@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
+import { inSpan } from "../../core/tracing.ts";
 import {
   BLOCK_ROWS,
   BlockTree,
@@ -19,6 +20,7 @@ import {
   type SignedBlock,
 } from "./batch-fan-out.ts";
 import type { Batch, BatchStore, BlockResult } from "./batch-store.ts";
+import { batchRows } from "../metrics.ts";
 import { packResults, type RowResult, unpackLines } from "./block-results.ts";
 
 export interface BatchRunParts extends BatchFanOutParts {
@@ -129,7 +131,8 @@ export class BatchRun {
   /** True when some of the blocks have to come again. */
   async #carry(blocks: readonly SignedBlock[]): Promise<boolean> {
     if (blocks.length === 0) return false;
-    const carried = await carryBlocks(this.#batch.proof, blocks, this.#parts);
+    const carry = () => carryBlocks(this.#batch.proof, blocks, this.#parts);
+    const carried = await inSpan("batch fan-out", carry, { parent: "none" });
     // The authority says how many blocks one fan-out takes; the next request is not much longer than that.
     this.#blocksAtOnce = Math.min(BLOCKS_AT_ONCE, carried.blocks + 1);
     this.#putBack(blocks.slice(carried.blocks).map(({ index }) => index));
@@ -141,7 +144,7 @@ export class BatchRun {
       if (this.#mustComeAgain(block.index, rows)) again.push(block.index);
       else done.push(await this.#result(block, rows));
     }
-    if (done.length > 0) await this.#parts.store.store(this.#batch.id, done);
+    if (done.length > 0) await this.#store(done);
     this.#putBack(again);
     return again.length > 0;
   }
@@ -180,9 +183,15 @@ export class BatchRun {
         refusal: "deadline-exceeded",
       }));
       const result = await packResults({ checkpoint: "", rows: results });
-      await this.#parts.store.store(this.#batch.id, [
-        { idx: index, result, answered: 0, refused: rows },
-      ]);
+      await this.#store([{ idx: index, result, answered: 0, refused: rows }]);
+    }
+  }
+
+  async #store(results: readonly BlockResult[]): Promise<void> {
+    await this.#parts.store.store(this.#batch.id, results);
+    for (const { answered, refused } of results) {
+      batchRows.inc({ result: "answer" }, answered);
+      batchRows.inc({ result: "refusal" }, refused);
     }
   }
 }

@@ -43,6 +43,12 @@ describe("censored by name", () => {
     "key",
     "sub",
     "tag",
+    "subject",
+    "claim",
+    "login_hint",
+    "contact",
+    "password",
+    "cookie",
   ])("%s, at the top and one level down", (field) => {
     const line = logged((log) => log.info({ [field]: PERSONAL, in: { [field]: PERSONAL } }));
     expect(line[field]).toBe("[redacted]");

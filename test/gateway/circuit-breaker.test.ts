@@ -57,3 +57,16 @@ test("one that says itself that it takes nothing rests at once", () => {
   nowMs = 1000;
   expect(breaker.allows()).toBe(true);
 });
+
+test("its state is told in the usual words", () => {
+  expect(breaker.state).toBe("closed");
+  fail(2);
+  expect(breaker.state).toBe("open");
+  nowMs = 1000;
+  breaker.allows();
+  expect(breaker.state).toBe("half-open");
+  breaker.failed();
+  expect(breaker.state).toBe("open");
+  breaker.succeeded();
+  expect(breaker.state).toBe("closed");
+});

@@ -1,0 +1,46 @@
+// One province's node as a process of its own, in the place of the one in this process, showing its metrics.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type Federation, freePorts } from "../federation/federation.ts";
+
+const MAIN = fileURLToPath(new URL("../../province-node/main.ts", import.meta.url));
+
+export interface NodeProcess extends AsyncDisposable {
+  readonly metricsUrl: string;
+}
+
+export async function replaceNode(federation: Federation, code: string): Promise<NodeProcess> {
+  const { settings, authority } = federation;
+  const { provinces } = authority.epochs.current().roster;
+  const endpoint = provinces.find((province) => province.code === code)?.endpoint ?? "";
+  const [metricsPort] = await freePorts(1);
+  await federation.stopNode(code);
+  const child = spawn(
+    process.execPath,
+    [MAIN, "--province", code, "--metrics-port", String(metricsPort)],
+    {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      env: {
+        ...process.env,
+        WJF_HOME: settings.home,
+        WJF_NODE_BASE_PORT: String(Number(endpoint.split(":")[1]) - Number(code)),
+        WJF_AUTHORITY_GRPC_PORT: String(settings.authorityGrpcPort),
+        WJF_LOG_LEVEL: "fatal",
+      },
+    },
+  );
+  const ended = once(child, "exit").then(() => {
+    throw new Error("the node ended");
+  });
+  await Promise.race([once(child, "message"), ended]);
+  ended.catch(() => undefined);
+  return {
+    metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
+    async [Symbol.asyncDispose]() {
+      const exited = once(child, "exit");
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
