@@ -236,18 +236,19 @@ describe("where the outside speaks HTTPS", () => {
     expect(Settings.safeParse({ WJF_MAX_CONNECTIONS: "0" }).success).toBe(false);
   });
 
-  test("behind a terminator the authority names its endpoints as people know them", async () => {
-    for (const [trustProxy, scheme] of [
-      [true, "https:"],
-      [false, "http:"],
-    ] as const) {
+  test("the authority names its endpoints by its issuer, whatever stands in front says", async () => {
+    for (const trustProxy of [true, false]) {
       await using fixture = await openFixture({ overrides: { trustProxy } });
-      const headers = { "x-forwarded-proto": "https" };
+      const headers = { "x-forwarded-proto": "https", "x-forwarded-host": "elsewhere.example" };
       const response = await fetch(`${fixture.origin}/.well-known/openid-configuration`, {
         headers,
       });
-      const { token_endpoint } = (await response.json()) as { token_endpoint: string };
-      expect(new URL(token_endpoint).protocol).toBe(scheme);
+      const { issuer, token_endpoint: endpoint } = (await response.json()) as {
+        issuer: string;
+        token_endpoint: string;
+      };
+      expect(new URL(endpoint).origin).toBe(new URL(issuer).origin);
+      expect(issuer).not.toContain("elsewhere");
     }
   });
 
