@@ -102,8 +102,10 @@ function postgresPool(url: string): Pool {
     idle_in_transaction_session_timeout: 15_000,
     types: typeOverrides,
   });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  // A connection that breaks is replaced by the pool, and whoever uses it learns of it by its next query. Without a listener, of the
+  // pool for idle connections and of each for those in use, it would end the process.
   pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
 

@@ -1,6 +1,7 @@
 // core/database.ts over PostgreSQL: the same types as over SQLite, and migrations when two processes start at once.
+import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Migration, openDatabase } from "../../core/database.ts";
+import { type Database, type Migration, openDatabase } from "../../core/database.ts";
 import { type PostgresServer, startPostgres } from "./database-postgres-server.ts";
 
 interface Schema {
@@ -44,6 +45,25 @@ test("refuses a bigint that JavaScript cannot hold, instead of rounding it", asy
   await db.insertInto("item").values({ name: "a", data: Buffer.of(), big, small: 0 }).execute();
   await expect(db.selectFrom("item").selectAll().execute()).rejects.toThrow("2^53");
 });
+
+test("a connection that the server ends within a transaction fails that transaction, and nothing else", async () => {
+  await using db = await openDatabase<Schema>(await server.emptyDatabase(), [create]);
+  const ended = db.transaction().execute(async (tx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+    await sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(db);
+    // The end is noticed while nothing is asked, as when a replica hangs.
+    while (await isAlive(db, rows[0]?.pid)) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    await tx.selectFrom("item").selectAll().execute();
+  });
+  await expect(ended).rejects.toThrow();
+  expect(await db.selectFrom("item").selectAll().execute()).toEqual([]);
+});
+
+async function isAlive(db: Database<Schema>, pid: number | undefined): Promise<boolean> {
+  const alive = sql`select 1 from pg_stat_activity where pid = ${pid}`;
+  return (await alive.execute(db)).rows.length > 0;
+}
 
 test("processes that start together run each migration once", async () => {
   const url = await server.emptyDatabase();
