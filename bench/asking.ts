@@ -66,6 +66,23 @@ export async function ask(gatewayUrl: string, prepared: Prepared, agent: Agent):
   return body;
 }
 
+/** Milliseconds of each question, one after another. */
+export async function askInTurn(
+  gatewayUrl: string,
+  askers: readonly Asker[],
+  count: number,
+): Promise<number[]> {
+  const prepared = await prepare(askers, count);
+  using agent = keptAgent(1);
+  const samples: number[] = [];
+  for (const one of prepared) {
+    const start = performance.now();
+    await ask(gatewayUrl, one, agent.agent);
+    samples.push(performance.now() - start);
+  }
+  return samples;
+}
+
 /** Questions per second with so many always under way. */
 export async function saturate(
   gatewayUrl: string,

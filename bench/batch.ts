@@ -1,12 +1,7 @@
 // People per second through a batch: NDJSON in, manifest, 31 provinces, release, results with receipts out; credit scores,
 // each row with its token. Then the same people asked one by one, and the answers compared.
-import {
-  BATCHES_PATH,
-  BLOCK_ROWS,
-  blockHash,
-  BlockTree,
-  QUERIES_PATH,
-} from "../consent/verifier.ts";
+import { BATCHES_PATH, BLOCK_ROWS, blockHash, BlockTree } from "../consent/verifier.ts";
+import { ask, keptAgent, prepareOne } from "./asking.ts";
 import { type Asker, BenchFederation } from "./bench-federation.ts";
 import type { BenchResult } from "./main.ts";
 import { median } from "./statistics.ts";
@@ -149,29 +144,17 @@ async function compareWithSingles(
   answers: readonly unknown[],
 ): Promise<number> {
   let same = 0;
-  const { askers } = federation;
+  const { askers, settings } = federation;
+  using agent = keptAgent(ASKED_AT_ONCE);
   const queue = answers.entries();
   const worker = async (): Promise<void> => {
     // Shared between the workers: each takes the next row.
     for (const [i, answer] of queue) {
-      const single = await askOne(federation, askers[i % askers.length] as Asker);
-      if (JSON.stringify(single) === JSON.stringify(answer)) same++;
+      const prepared = await prepareOne(askers[i % askers.length] as Asker);
+      const single = JSON.parse(await ask(settings.gatewayUrl, prepared, agent.agent));
+      if (JSON.stringify(answerOf(single)) === JSON.stringify(answer)) same++;
     }
   };
   await Promise.all(Array.from({ length: ASKED_AT_ONCE }, worker));
   return same / answers.length;
-}
-
-async function askOne({ settings }: BenchFederation, asker: Asker): Promise<unknown> {
-  const body = JSON.stringify({ product: PRODUCT });
-  const response = await fetch(new URL(QUERIES_PATH, settings.gatewayUrl), {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      authorization: `DPoP ${asker.token}`,
-      dpop: await asker.proof(body),
-    },
-    body,
-  });
-  return answerOf(await response.json());
 }

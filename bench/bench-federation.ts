@@ -23,6 +23,7 @@ import { ConsentOperator } from "../consent/operator.ts";
 import { type AuthoritySecrets, readAuthoritySecrets } from "../consent/secrets.ts";
 import { performCeremony } from "../cli/ceremony.ts";
 import { generateSandbox, loadProvince, type TruthPerson } from "../province-node/index.ts";
+import { keptAgent, prepareOne, send } from "./asking.ts";
 import { buildStore } from "./store.ts";
 
 export const ASOF = "2026-11-01";
@@ -392,19 +393,10 @@ async function waitReady(url: string): Promise<void> {
 
 /** A gateway is ready before every province has heard of the epoch. */
 async function answered(gatewayUrl: string, asker: Asker): Promise<void> {
-  const body = JSON.stringify({ product: "credit-score@1" });
+  using agent = keptAgent(1);
   for (;;) {
-    const response = await fetch(new URL("/v1/queries", gatewayUrl), {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        authorization: `DPoP ${asker.token}`,
-        dpop: await asker.proof(body),
-      },
-      body,
-    });
-    await response.body?.cancel();
-    if (response.ok) return;
+    const { status } = await send(gatewayUrl, await prepareOne(asker), agent.agent);
+    if (status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -1,6 +1,6 @@
 // How cost grows with the number of provinces, with the people in a province's store, and with the questions under way at once:
 // latency when idle, throughput, processor time per question of each kind of process, memory. One federation after another.
-import { ask, keptAgent, prepare, saturate } from "./asking.ts";
+import { askInTurn, saturate } from "./asking.ts";
 import { BenchFederation } from "./bench-federation.ts";
 import type { BenchOptions, BenchResult } from "./main.ts";
 import { median } from "./statistics.ts";
@@ -79,13 +79,7 @@ async function measure({ provinces, people, concurrency, count }: Shape): Promis
   });
   const { gatewayUrl } = federation.settings;
   await saturate(gatewayUrl, federation.askers, count, concurrency);
-  using agent = keptAgent(1);
-  const idleMs: number[] = [];
-  for (const one of await prepare(federation.askers, 40)) {
-    const start = performance.now();
-    await ask(gatewayUrl, one, agent.agent);
-    idleMs.push(performance.now() - start);
-  }
+  const idleMs = await askInTurn(gatewayUrl, federation.askers, 40);
   const before = federation.cpuSeconds();
   const qps = await saturate(gatewayUrl, federation.askers, count, concurrency);
   const cpuUs = federation

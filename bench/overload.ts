@@ -1,7 +1,7 @@
 // Five times what the federation can take, for a minute, sent without waiting for answers. Whatever is accepted must be answered
 // as before, the rest refused at once with when to come back; memory stays bounded; then it is as quick as it was.
 import { setTimeout as pause } from "node:timers/promises";
-import { type Answered, ask, keptAgent, prepareOne, saturate, send } from "./asking.ts";
+import { type Answered, ask, askInTurn, keptAgent, prepareOne, saturate, send } from "./asking.ts";
 import { type Asker, BenchFederation } from "./bench-federation.ts";
 import type { BenchOptions, BenchResult } from "./main.ts";
 import { median, quantile } from "./statistics.ts";
@@ -28,7 +28,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   const { askers } = federation;
   const expected = await scores(gatewayUrl, askers);
   await saturate(gatewayUrl, askers, quick ? 200 : 2000, 256);
-  const idleMs = median(await idle(gatewayUrl, askers, 20));
+  const idleMs = median(await askInTurn(gatewayUrl, askers, 20));
   const capacity = await saturate(gatewayUrl, askers, quick ? 200 : 4000, 256);
   const before = memory(federation);
   const offered = { perSecond: capacity * TIMES_CAPACITY, seconds: quick ? 3 : 60 };
@@ -78,22 +78,6 @@ async function scores(gatewayUrl: string, askers: readonly Asker[]): Promise<str
 
 function scoreOf(body: string): string {
   return JSON.stringify((JSON.parse(body) as { answer: unknown }).answer);
-}
-
-async function idle(
-  gatewayUrl: string,
-  askers: readonly Asker[],
-  count: number,
-): Promise<number[]> {
-  using agent = keptAgent(1);
-  const samples: number[] = [];
-  for (const asker of askers.slice(0, count)) {
-    const prepared = await prepareOne(asker);
-    const start = performance.now();
-    await ask(gatewayUrl, prepared, agent.agent);
-    samples.push(performance.now() - start);
-  }
-  return samples;
 }
 
 function memory(federation: BenchFederation): Second {

@@ -1,7 +1,7 @@
 // Single queries through the whole federation, private beside the plaintext twin, interleaved: latency when idle, then
 // throughput at saturation. Both verify every token and proof at the gateway and the authority, and keep the same audit
 // log; only encryption and masks differ.
-import { ask, keptAgent, prepare, saturate } from "./asking.ts";
+import { askInTurn, saturate } from "./asking.ts";
 import { BenchFederation } from "./bench-federation.ts";
 import type { BenchOptions, BenchResult } from "./main.ts";
 import { median, quantile } from "./statistics.ts";
@@ -27,8 +27,8 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
       ["private", real],
       ["plaintext", twin],
     ] as const) {
-      const idleMs = await measureIdle(federation, size.idle);
       const { gatewayUrl } = federation.settings;
+      const idleMs = await askInTurn(gatewayUrl, federation.askers, size.idle);
       const qps = await saturate(gatewayUrl, federation.askers, size.saturated, size.concurrency);
       if (i > 0 || quick) rounds.push({ kind, idleMs, qps });
     }
@@ -58,16 +58,4 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
       idle_p50_ms: median(idleMs),
     })),
   };
-}
-
-async function measureIdle(federation: BenchFederation, count: number): Promise<number[]> {
-  const prepared = await prepare(federation.askers, count);
-  using agent = keptAgent(1);
-  const samples: number[] = [];
-  for (const one of prepared) {
-    const start = performance.now();
-    await ask(federation.settings.gatewayUrl, one, agent.agent);
-    samples.push(performance.now() - start);
-  }
-  return samples;
 }
