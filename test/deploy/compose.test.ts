@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { nodePort, readSettings } from "../../core/config.ts";
+import { NODE_V8_FLAGS } from "../../core/process.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 
 const compose = readFileSync(new URL("../../docker-compose.yml", import.meta.url), "utf8")
@@ -44,9 +45,15 @@ describe("docker-compose.yml", () => {
     const block = parties.get(`province-${code}`) ?? "";
     const port = nodePort(readSettings({}), code);
     expect(block.split("\n")[0]).toBe(` # ${zh} ${en}`);
+    expect(block).toContain("<<: *province\n");
     expect(block).toContain(`"--province", "${code}"`);
     expect(publishedPorts(block)).toEqual([`127.0.0.1:${port}:${port}`]);
     expect(mounts(block)).toEqual([`province-${code}:/var/lib/wjf/nodes/${code}`]);
+  });
+
+  test("starts provinces as they are started elsewhere", () => {
+    const entrypoint = JSON.stringify(["node", ...NODE_V8_FLAGS]).replaceAll(",", ", ");
+    expect(compose).toContain(`x-province: &province\n  <<: *party\n  entrypoint: ${entrypoint}\n`);
   });
 
   test("gives no party's volume to another party, nor to a customer", () => {
