@@ -66,6 +66,17 @@ export const TOKEN_HEADER = { alg: "ES256", typ: "at+jwt", kid: tokenSigner.jwk.
 const jti = "0b7e1c0e-8f4f-4a6e-9d8e-5f6a3f1f7c11";
 const tag = subjectTag(SUBJECT_KEY, "msisdn", "+8613812345678");
 
+/** All but its actions. */
+export const TERMS = {
+  type: "weijifen_query",
+  fetch: "PERIODIC",
+  frequency: { unit: "DAY", value: 5 },
+  max_uses: 100,
+  result: "score",
+  retention: { unit: "DAY", value: 30 },
+  term: { unit: "DAY", value: 90 },
+};
+
 export const TOKEN_CLAIMS = {
   iss: ISSUER,
   aud: AUDIENCE,
@@ -77,18 +88,7 @@ export const TOKEN_CLAIMS = {
   exp: NOW_S + 3600,
   cnf: { jkt: thumbprint(institution.jwk) },
   scope: ["dpv:CreditChecking", ...PRODUCTS].join(" "),
-  authorization_details: [
-    {
-      type: "weijifen_query",
-      actions: PRODUCTS,
-      fetch: "PERIODIC",
-      frequency: { unit: "DAY", value: 5 },
-      max_uses: 100,
-      result: "score",
-      retention: { unit: "DAY", value: 30 },
-      term: { unit: "DAY", value: 90 },
-    },
-  ],
+  authorization_details: [{ ...TERMS, actions: PRODUCTS }],
   recipient: "Demo Bank",
   notice: { uri: `${ISSUER}/notices/1`, version: "1", sha256: sha256Base64url("notice") },
   collection: {

@@ -45,6 +45,7 @@ import {
   SUBSCRIBERS,
 } from "../../province-node/load-fixture.ts";
 import { mutatedBytes, mutatedJson, mutatedText } from "../arbitraries.ts";
+import { TERMS } from "../signers.ts";
 import { REFUSED, type Target, target } from "../target.ts";
 
 const isOAuthError = (error: unknown): boolean => error instanceof oidcErrors.OIDCProviderError;
@@ -202,16 +203,7 @@ async function registrations(resources: AsyncDisposableStack): Promise<Target[]>
 }
 
 function consentTerms(): Target[] {
-  const detail = {
-    type: "weijifen_query",
-    actions: ["credit-score@1", "id-check@1"],
-    fetch: "PERIODIC",
-    frequency: { unit: "DAY", value: 5 },
-    max_uses: 100,
-    result: "score",
-    retention: { unit: "DAY", value: 30 },
-    term: { unit: "DAY", value: 90 },
-  };
+  const detail = { ...TERMS, actions: ["credit-score@1", "id-check@1"] };
   const scope = "openid dpv:CreditChecking credit-score@1 id-check@1";
   const client = {
     products: ["credit-score@1", "id-check@1"],
