@@ -11,6 +11,7 @@ import {
   digestDescriptor,
   type DigestedDescriptor,
   type HeScheme,
+  type HeSum,
   type MergeCommitment,
   NodeReceipt,
   openStatement,
@@ -127,9 +128,7 @@ async function collect(
   const ask = async (code: ProvinceCode): Promise<EvaluateReply> =>
     await parts.provinces.evaluate(code, epoch, request, timeoutMs, (reply) => {
       verifyReply(code, reply, digested, epoch);
-      const startedMs = performance.now();
-      sum.add(reply.ciphertext);
-      mergeMs += performance.now() - startedMs;
+      mergeMs += timeToAdd(reply.ciphertext, sum);
     });
   const settled = await inSpan("round", () => Promise.allSettled(provinces.map(ask)), {
     attributes: {
@@ -220,6 +219,13 @@ export function verifyReply(
     receipt.descriptor === digest.toString("hex") &&
     receipt.ciphertext === sha256Hex(reply.ciphertext);
   if (!about) throw new WjfError("receipt-invalid", "it is about something else");
+}
+
+/** Adds, and says how many milliseconds that took. */
+export function timeToAdd(ciphertext: Buffer, sum: Pick<HeSum, "add">): number {
+  const startedMs = performance.now();
+  sum.add(ciphertext);
+  return performance.now() - startedMs;
 }
 
 async function release(

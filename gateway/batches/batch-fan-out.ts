@@ -30,7 +30,7 @@ import type {
   EvaluateBatchReply,
   RowOutcome,
 } from "../../proto/index.ts";
-import { verifyReply } from "../fan-out.ts";
+import { timeToAdd, verifyReply } from "../fan-out.ts";
 import { heDurations, meterFanOut, rounds } from "../metrics.ts";
 import type { ProvincePool } from "../province-pool.ts";
 
@@ -173,9 +173,7 @@ class BatchFanOut {
         const { provinces: pool } = this.#parts;
         return await pool.evaluateBatch(code, epoch, request, timeoutMs, (reply) => {
           verifyReply(code, reply, digested, epoch);
-          const startedMs = performance.now();
-          sums.add(reply.ciphertext);
-          mergeMs += performance.now() - startedMs;
+          mergeMs += timeToAdd(reply.ciphertext, sums);
         });
       }),
     );
