@@ -37,6 +37,7 @@ const Jwks = z
   .refine(({ keys }) => new Set(keys.map((key) => key.kid)).size === keys.length, "kid: unique");
 
 const PersonBudget = z.int().min(1).max(1000).nullable();
+const PERSON_BUDGETS = { queries_per_person_per_day: 100, claims_per_person_per_day: 20 };
 
 export const ClientLimits = z.strictObject({
   queries_per_second: z.int().min(1).max(100_000),
@@ -44,9 +45,9 @@ export const ClientLimits = z.strictObject({
   /** CIBA requests, each of which sends a person a message. */
   consent_requests_per_minute: z.int().min(1).max(100_000),
   /** Answers about one person within 24 hours, over all consents (consent/query-budget.ts); null: no budget. */
-  queries_per_person_per_day: PersonBudget.default(100),
+  queries_per_person_per_day: PersonBudget.default(PERSON_BUDGETS.queries_per_person_per_day),
   /** Of them, answers of products that take claims. */
-  claims_per_person_per_day: PersonBudget.default(20),
+  claims_per_person_per_day: PersonBudget.default(PERSON_BUDGETS.claims_per_person_per_day),
 });
 export type ClientLimits = z.infer<typeof ClientLimits>;
 
@@ -54,8 +55,7 @@ export const DEFAULT_LIMITS: ClientLimits = {
   queries_per_second: 5000,
   queries_per_day: 5_000_000,
   consent_requests_per_minute: 600,
-  queries_per_person_per_day: 100,
-  claims_per_person_per_day: 20,
+  ...PERSON_BUDGETS,
 };
 
 export const ClientRegistration = z.strictObject({

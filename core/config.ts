@@ -2,11 +2,12 @@
 // that a run keeps. Each party reads only its own subfolder, so that in production they lie on different machines.
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { HTTP_LIMITS } from "./http-server.ts";
 import type { ProvinceCode } from "./ids.ts";
 import { parseWith } from "./parse.ts";
 
 /** A number as it is written. An empty variable is none: as a number it would be 0, and turn off what it sets. */
-const Numeral = z
+export const Numeral = z
   .string()
   .regex(/^-?[0-9]+(\.[0-9]+)?$/, "a decimal number")
   .transform(Number);
@@ -23,7 +24,7 @@ export const Settings = z.object({
   /** A TLS terminator stands in front of the authority, and alone can reach it: its `X-Forwarded-*` headers are believed. */
   WJF_TRUST_PROXY: z.stringbool().default(false),
   /** Open HTTP connections that gateway and authority each take; further ones are closed. */
-  WJF_MAX_CONNECTIONS: z.coerce.number().int().min(1).max(100_000).default(4096),
+  WJF_MAX_CONNECTIONS: Numeral.pipe(z.int().min(1).max(100_000)).default(HTTP_LIMITS.connections),
   WJF_GATEWAY_PORT: Port.default(8080),
   WJF_AUTHORITY_PORT: Port.default(8081),
   WJF_AUTHORITY_GRPC_PORT: Port.default(8090),
@@ -52,7 +53,6 @@ export const Settings = z.object({
   WJF_REPLY_QUANTUM_MS: Numeral.pipe(z.int().min(0).max(1000)).default(5),
   /** Share of admitted items whose tokens a node verifies itself all the same. 1: all of them. */
   WJF_VERIFY_SAMPLE: Numeral.pipe(z.number().min(0).max(1)).default(1 / 16),
-  /** Fewest provinces that a fan-out may have. */
 });
 
 export type Settings = ReturnType<typeof readSettings>;

@@ -17,11 +17,12 @@ export interface HttpLimits {
   readonly connections: number;
 }
 
-export const HTTP_LIMITS: Omit<HttpLimits, "connections"> = {
+export const HTTP_LIMITS: HttpLimits = {
   headersTimeoutMs: 10_000,
   checkEveryMs: 2000,
   headerBytes: 16 * 1024,
   headers: 64,
+  connections: 4096,
 };
 
 /** For `fastify({ http })`. */

@@ -18,6 +18,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { z } from "zod";
+import { Numeral } from "./config.ts";
 import { parseWith } from "./parse.ts";
 import { VERSION } from "./version.ts";
 
@@ -28,7 +29,7 @@ const MAX_LINKS = 512;
 
 const Environment = z.object({
   /** Share of traces that are kept, decided where each begins. */
-  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional(),
+  OTEL_TRACES_SAMPLER_ARG: Numeral.pipe(z.number().min(0).max(1)).optional(),
 });
 
 /** The SDK's own draws from Math.random, whose state can be computed from what it gave. */

@@ -81,13 +81,14 @@ export async function startProvinceNode(
     replyQuantumMs: settings.replyQuantumMs,
   };
   const keyring = resources.use(new ReplyKeyring(parts));
+  const drained = (): boolean => isDrained(folder);
   const answerers: Answerers = {
     single: new FanOutAnswerer(parts, keyring),
     batch: new BatchAnswerer(parts, keyring),
     prepare: () => keyring.prepare(),
-    isDrained: () => isDrained(folder),
+    isDrained: drained,
   };
-  resources.use(watchNode({ view, isDrained: () => isDrained(folder) }));
+  resources.use(watchNode({ view, isDrained: drained }));
   const address = `${settings.bind}:${nodePort(settings, province)}`;
   const server = resources.use(await serveNode(answerers, identity, address, log));
   const owned = resources.move();

@@ -17,8 +17,6 @@ import type { ConsentService } from "../consent-service.ts";
 import { type PortalParts, portalRoutes } from "../portal/portal-routes.ts";
 import { OIDC_ROUTES } from "./provider.ts";
 
-const MAX_CONNECTIONS = 4096;
-
 export interface ConsentHttpOptions {
   /** TLS by this process itself; otherwise a terminator stands in front (`trustProxy`). */
   readonly https?: ServerOptions;
@@ -32,7 +30,7 @@ export async function createConsentHttp(
   service: ConsentService,
   http: ConsentHttpOptions = {},
 ): Promise<FastifyInstance> {
-  const limits = { ...HTTP_LIMITS, connections: http.connections ?? MAX_CONNECTIONS };
+  const limits = { ...HTTP_LIMITS, connections: http.connections ?? HTTP_LIMITS.connections };
   const app = fastify({
     logger: false,
     trustProxy: service.options.trustProxy === true,

@@ -90,14 +90,14 @@ export class GroupDecisions {
       tx,
       questions.map(({ clientId }) => clientId),
     );
-    const budget = QueryBudget.read(consentTables(tx), spending.consents, at.timeMs, {
+    const budget = await QueryBudget.read(consentTables(tx), spending.consents, at.timeMs, {
       products: parts.catalogue.products,
       log: parts.log,
       limitsOf: (id) => clients.get(id)?.limits,
     });
     return new GroupDecisions([release, tx, at, parts], {
       spending,
-      budget: await budget,
+      budget,
       marks: await ObjectionMarks.read(tx, subjects),
       clients,
       earlier: await readEarlier(
