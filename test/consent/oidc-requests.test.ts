@@ -1,7 +1,6 @@
 // Requests that are odd as HTTP rather than as OpenID: sent to another name, broken off, with a NUL. What an authority answers
 // does not depend on what a request says about its own address.
 import { createConnection } from "node:net";
-import { once } from "node:events";
 import { expect, test, vi } from "vitest";
 import { openFixture } from "./oidc-fixture.ts";
 
@@ -11,7 +10,7 @@ async function sendRaw(origin: string, text: string): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on("data", (chunk) => chunks.push(chunk as Buffer));
   socket.write(text);
-  await once(socket, "close");
+  await new Promise((resolve) => socket.once("close", resolve));
   return Buffer.concat(chunks).toString();
 }
 
