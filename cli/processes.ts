@@ -10,8 +10,11 @@ import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { NODE_V8_FLAGS } from "../core/process.ts";
 import type { Province } from "../core/provinces.ts";
+import { bundleProvinceNode } from "./bundle.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+const GATEWAY = "gateway";
 
 /** How long one process may take until it is ready. */
 const READY_WITHIN_MS = 60_000;
@@ -45,18 +48,19 @@ export class FederationProcesses implements AsyncDisposable {
     const { settings, provinces, signal, onReady } = options;
     const logs = join(settings.home, "logs");
     mkdirSync(logs, { recursive: true, mode: 0o700 });
+    const nodeMain = await bundleProvinceNode(join(settings.home, "cache", "province-node"));
     const start = (name: string, args: string[]): ServiceProcess =>
       spawnService(name, args, logs, settings);
     await using starting = new AsyncDisposableStack();
     const spawns = [
+      // The two that take longest are not left to the end, where one of them would keep a single core busy.
       () => start("authority", [join(ROOT, "consent/main.ts")]),
+      () => start(GATEWAY, [join(ROOT, "gateway/main.ts")]),
       ...provinces.map(({ code }) => () => {
         const folder = partyFolder(settings.home, code);
-        const main = join(ROOT, "province-node/main.ts");
         const args = ["--province", code, "--data", folder];
-        return start(`node-${code}`, [...NODE_V8_FLAGS, main, ...args]);
+        return start(`node-${code}`, [...NODE_V8_FLAGS, nodeMain, ...args]);
       }),
-      () => start("gateway", [join(ROOT, "gateway/main.ts")]),
     ];
     const services: ServiceProcess[] = [];
     const federation = starting.use(new FederationProcesses(services));
@@ -95,7 +99,10 @@ export class FederationProcesses implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // The gateway first, so that nothing is asked of nodes that are leaving.
-    await Promise.all(this.services.toReversed().map(stop));
+    const [gateway = [], others = []] = [true, false].map((isGateway) =>
+      this.services.filter(({ name }) => (name === GATEWAY) === isGateway),
+    );
+    await Promise.all([...gateway, ...others].map(stop));
   }
 }
 

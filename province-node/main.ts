@@ -3,7 +3,6 @@ import { parseArgs } from "node:util";
 import { partyFolder, Port, readSettings } from "../core/config.ts";
 import { ProvinceCode } from "../core/ids.ts";
 import { createLogger } from "../core/log.ts";
-import { listenForMetrics } from "../core/metrics-listener.ts";
 import { parseWith } from "../core/parse.ts";
 import { runService } from "../core/process.ts";
 import { startProvinceNode } from "./start.ts";
@@ -24,6 +23,8 @@ await runService(async () => {
   await using resources = new AsyncDisposableStack();
   if (values["metrics-port"] !== undefined) {
     const port = parseWith(Port, values["metrics-port"], "config-invalid", "--metrics-port");
+    // What few nodes need and all would pay for: 80 ms of their start (docs/PERFORMANCE.md).
+    const { listenForMetrics } = await import("../core/metrics-listener.ts");
     resources.use(await listenForMetrics(port));
   }
   resources.use(await startProvinceNode(province, folder, settings, log.child({ province })));

@@ -12,7 +12,7 @@ import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { CANARY, canariesIn, plantCanary } from "../federation/canaries.ts";
 import { type Federation, startFederation } from "../federation/federation.ts";
 import { HostileGateway } from "../federation/hostile-gateway.ts";
-import { type NodeProcess, replaceNode } from "./node-process.ts";
+import { type NodeProcess, replaceNode } from "../federation/node-process.ts";
 import { parsePage, type Sample, total } from "./scrape.ts";
 
 const PRODUCTS = ["identity-verification@1", "credit-score@1"];

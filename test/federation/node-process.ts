@@ -1,8 +1,9 @@
-// One province's node as a process of its own, in the place of the one in this process, showing its metrics.
+// One province's node as a process of its own, in the place of the one in this process, showing its metrics: from the sources,
+// or from another file that was made of them.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { type Federation, freePorts } from "../federation/federation.ts";
+import { type Federation, freePorts } from "./federation.ts";
 
 const MAIN = fileURLToPath(new URL("../../province-node/main.ts", import.meta.url));
 
@@ -10,7 +11,11 @@ export interface NodeProcess extends AsyncDisposable {
   readonly metricsUrl: string;
 }
 
-export async function replaceNode(federation: Federation, code: string): Promise<NodeProcess> {
+export async function replaceNode(
+  federation: Federation,
+  code: string,
+  main = MAIN,
+): Promise<NodeProcess> {
   const { settings, authority } = federation;
   const { provinces } = authority.epochs.current().roster;
   const endpoint = provinces.find((province) => province.code === code)?.endpoint ?? "";
@@ -18,7 +23,7 @@ export async function replaceNode(federation: Federation, code: string): Promise
   await federation.stopNode(code);
   const child = spawn(
     process.execPath,
-    [MAIN, "--province", code, "--metrics-port", String(metricsPort)],
+    [main, "--province", code, "--metrics-port", String(metricsPort)],
     {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       env: {
