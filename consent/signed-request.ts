@@ -2,7 +2,14 @@
 // verify it alone, through this file. RFC 9068 (token), RFC 9449 (proof), RFC 8725 (how not to verify a JWT); the
 // proof's `camara:bh` binds the body. Replay, live status and limits are the caller's next checks, not done here.
 import type { KeyObject } from "node:crypto";
-import { calculateJwkThumbprint, EmbeddedJWK, errors, type JWTPayload, jwtVerify } from "jose";
+import {
+  calculateJwkThumbprint,
+  decodeJwt,
+  EmbeddedJWK,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+} from "jose";
 import { z } from "zod";
 import { sha256, sha256Base64url, sha256Hex } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
@@ -29,6 +36,17 @@ export type QueryBody = z.infer<typeof QueryBody>;
 export function readClaims(body: Uint8Array): string | undefined {
   const text = Buffer.from(body).toString("utf8");
   return parseJsonWith(QueryBody, text, "request-malformed", "body").claims;
+}
+
+/** Whose token it says it is, unverified: enough to turn somebody away by, and for nothing else. */
+export function claimedClient(token: string): string | undefined {
+  try {
+    const { client_id: clientId } = decodeJwt(token);
+    return typeof clientId === "string" ? clientId : undefined;
+  } catch {
+    // Not a token at all: what verifies it says so.
+    return undefined;
+  }
 }
 
 /** What every verifier of one federation agrees on. */

@@ -24,7 +24,12 @@ import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
 import { secondsSince } from "../core/metrics.ts";
 import { describeSpan, inSpan } from "../core/tracing.ts";
-import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
+import {
+  claimedClient,
+  type FederationView,
+  requestRules,
+  verifySignedRequest,
+} from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
@@ -149,6 +154,8 @@ async function answerQuery(
   { view, catalogue, clock, coalescer }: GatewayParts,
 ): Promise<ReleaseOutcome> {
   const credentials = readCredentials(request);
+  // Before any signature: refusing must cost much less than answering, or refusing takes the time that answers need.
+  coalescer.requireRoom(claimedClient(credentials.token));
   const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S);
   const verified = await verifySignedRequest(credentials, rules, clock);
   const product = requireProduct(catalogue, verified.product);

@@ -1,6 +1,7 @@
 // Requests that wait together travel together: one ciphertext per node carries up to 2,047 slots of answers, at the
 // price of one. While fan-outs are in flight whatever arrives queues for the next; when idle nothing waits.
-// Institutions take turns, the queue is bounded, and what does not fit is refused before memory grows.
+// Institutions take turns; the queue is bounded in length, and each institution's part of it in time, so that what is over
+// capacity is refused while it can still be asked elsewhere or later. docs/decisions/091-turned-away-early.md.
 import { WjfError } from "../core/errors.ts";
 import { HE_PARAMETERS } from "../crypto/index.ts";
 import type { ReleaseOutcome } from "../proto/index.ts";
@@ -14,23 +15,32 @@ export interface CoalescerLimits {
   readonly inFlight: number;
   /** Questions that may wait. */
   readonly waiting: number;
+  /** While an institution's oldest question has waited longer than this, no further one of its is taken, in milliseconds. */
+  readonly waitMs: number;
   /** Questions in one fan-out. */
   readonly groupItems: number;
 }
 
-export const DEFAULT_LIMITS: CoalescerLimits = { inFlight: 2, waiting: 1024, groupItems: 512 };
+export const DEFAULT_LIMITS: CoalescerLimits = {
+  inFlight: 2,
+  waiting: 1024,
+  waitMs: 2000,
+  groupItems: 512,
+};
 
 /** Slot 0 counts participants. */
 const SLOTS = HE_PARAMETERS.polyModulusDegree - 1;
 
 interface Waiting {
   readonly query: PendingQuery;
+  readonly sinceMs: number;
   readonly outcome: PromiseWithResolvers<ReleaseOutcome>;
 }
 
 export class Coalescer {
   readonly #dispatch: Dispatch;
   readonly limits: CoalescerLimits;
+  readonly #nowMs: () => number;
   /** FIFO per institution; the map's order is whose turn is next. */
   readonly #queues = new Map<string, Waiting[]>();
   /** Waiting or in flight, by query id. */
@@ -38,9 +48,15 @@ export class Coalescer {
   #waiting = 0;
   #inFlight = 0;
 
-  constructor(dispatch: Dispatch, limits: CoalescerLimits = DEFAULT_LIMITS) {
+  /** @param nowMs a monotonic clock. */
+  constructor(
+    dispatch: Dispatch,
+    limits: CoalescerLimits = DEFAULT_LIMITS,
+    nowMs = () => performance.now(),
+  ) {
     this.#dispatch = dispatch;
     this.limits = limits;
+    this.#nowMs = nowMs;
   }
 
   get waiting(): number {
@@ -49,6 +65,13 @@ export class Coalescer {
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** @throws WjfError `overloaded` if a question of this institution would not be taken now. */
+  requireRoom(clientId: string | undefined): void {
+    const oldest = clientId === undefined ? undefined : this.#queues.get(clientId)?.[0];
+    const isLate = oldest !== undefined && this.#nowMs() - oldest.sinceMs > this.limits.waitMs;
+    if (isLate || this.#waiting >= this.limits.waiting) throw new WjfError("overloaded");
   }
 
   /**
@@ -61,8 +84,12 @@ export class Coalescer {
       if (!isSameQuestion(known.query, query)) throw new WjfError("query-conflict");
       return await known.outcome.promise;
     }
-    if (this.#waiting >= this.limits.waiting) throw new WjfError("overloaded");
-    const waiting: Waiting = { query, outcome: Promise.withResolvers() };
+    this.requireRoom(query.clientId);
+    const waiting: Waiting = {
+      query,
+      sinceMs: this.#nowMs(),
+      outcome: Promise.withResolvers(),
+    };
     this.#known.set(query.item.query_id, waiting);
     const queue = this.#queues.get(query.clientId);
     if (queue) queue.push(waiting);

@@ -46,9 +46,9 @@ function answersTo(group: readonly PendingQuery[]): ReleaseOutcome[] {
   return group.map(({ item }) => ({ result: "answer", answer: item.query_id }));
 }
 
-function start(limits: Partial<CoalescerLimits> = {}) {
+function start(limits: Partial<CoalescerLimits> = {}, nowMs?: () => number) {
   const held = new HeldDispatch();
-  const coalescer = new Coalescer(held.dispatch, { ...DEFAULT_LIMITS, ...limits });
+  const coalescer = new Coalescer(held.dispatch, { ...DEFAULT_LIMITS, ...limits }, nowMs);
   /** Submits without waiting; a failure is looked at by the test or not at all. */
   const submit = (query: PendingQuery): Promise<ReleaseOutcome> => {
     const outcome = coalescer.submit(query);
@@ -162,6 +162,24 @@ describe("limits", () => {
     await held.answer();
     await held.answer();
     expect(held.groups.map((group) => group.length)).toEqual([1, 2, 2]);
+  });
+
+  test("an institution whose oldest question has waited long is refused; others, and it again later, are not", async () => {
+    let nowMs = 0;
+    const { held, coalescer, submit } = start({ inFlight: 1, waitMs: 100 }, () => nowMs);
+    void submit(pending({ client: "greedy" }));
+    void submit(pending({ client: "greedy" }));
+    nowMs = 100;
+    void submit(pending({ client: "greedy" }));
+    nowMs = 101;
+    await expect(submit(pending({ client: "greedy" }))).rejects.toEqual(refusal("overloaded"));
+    expect(() => coalescer.requireRoom("greedy")).toThrow(refusal("overloaded"));
+    expect(() => coalescer.requireRoom("modest")).not.toThrow();
+    expect(() => coalescer.requireRoom(undefined)).not.toThrow();
+    void submit(pending({ client: "modest" }));
+    await held.answer();
+    expect(held.clients(1)).toEqual(["greedy", "modest", "greedy"]);
+    expect(() => coalescer.requireRoom("greedy")).not.toThrow();
   });
 
   test("a refused question leaves nothing behind: the same id may come again", async () => {
