@@ -3,6 +3,7 @@
 import { askInTurn, saturate } from "./asking.ts";
 import { BenchFederation } from "./bench-federation.ts";
 import type { BenchOptions, BenchResult } from "./main.ts";
+import type { Plot } from "./report.ts";
 import { median } from "./statistics.ts";
 
 const PEOPLE = 20;
@@ -58,7 +59,24 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
       authority_cpu_ratio: last.authority_cpu_us / first.authority_cpu_us,
     },
     runs: [...runs, ...stores, ...concurrent],
+    plots: [
+      plot("Throughput by provinces", runs, "provinces", "qps"),
+      plot("Latency when idle by provinces", runs, "provinces", "idle_p50_ms"),
+      plot(
+        "Gateway's processor time per question by provinces",
+        runs,
+        "provinces",
+        "gateway_cpu_us",
+      ),
+      plot("Latency when idle by people in a store", stores, "people", "idle_p50_ms"),
+      plot("Throughput by questions under way", concurrent, "concurrency", "qps"),
+    ],
   };
+}
+
+function plot(title: string, runs: readonly Run[], x: keyof Run, y: keyof Run): Plot {
+  const values = (key: keyof Run) => ({ name: key, values: runs.map((one) => one[key]) });
+  return { title, x: values(x), y: values(y) };
 }
 
 interface Shape {

@@ -1,9 +1,10 @@
 // `npm run bench -- NAME --json`: runs one benchmark beside its comparison in the same run, prints the result and writes
-// bench/results/NAME.json. Claims are ratios of medians within a run; absolute numbers belong to the machine they name.
+// bench/results/NAME.json, and NAME.md with plots. Claims are ratios of medians within a run; absolute numbers belong to the machine they name.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { metricsTable, type Plot, reportPage } from "./report.ts";
 
 export interface BenchOptions {
   /** Shrinks a run to a check that it works. */
@@ -13,6 +14,7 @@ export interface BenchOptions {
 export interface BenchResult {
   readonly metrics: Record<string, number>;
   readonly runs: readonly unknown[];
+  readonly plots?: readonly Plot[];
 }
 
 type Benchmark = (options: BenchOptions) => Promise<BenchResult>;
@@ -54,11 +56,14 @@ if (values.help || unknown.length > 0) {
 async function runOne(name: string): Promise<void> {
   const benchmark = BENCHMARKS[name];
   if (benchmark === undefined) return;
-  const { metrics, runs } = await benchmark({ quick: values.quick });
+  const { metrics, runs, plots = [] } = await benchmark({ quick: values.quick });
   const result = { name, machine: describeMachine(), metrics, runs };
   const folder = fileURLToPath(new URL("results/", import.meta.url));
   mkdirSync(folder, { recursive: true });
-  if (!values.quick) writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  if (!values.quick) {
+    writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(`${folder}${name}.md`, reportPage({ ...result, plots }));
+  }
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else printMetrics(name, metrics);
 }
@@ -74,11 +79,5 @@ function describeMachine(): Record<string, string | number> {
 }
 
 function printMetrics(name: string, metrics: Record<string, number>): void {
-  const rows = Object.entries(metrics).map(([key, value]) => `| ${key} | ${format(value)} |`);
-  process.stdout.write(`\n### ${name}\n\n| metric | value |\n|---|---|\n${rows.join("\n")}\n`);
-}
-
-function format(value: number): string {
-  if (Number.isInteger(value)) return value.toLocaleString("en");
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  process.stdout.write(`\n### ${name}\n\n${metricsTable(metrics)}`);
 }
