@@ -13,7 +13,7 @@ import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
-import { openGatewayDatabase } from "./database.ts";
+import { batchTables, openGatewayDatabase } from "./database.ts";
 import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
@@ -64,7 +64,7 @@ export async function startGateway(
   resources.defer(() => db.destroy());
   const retentionMs = settings.batchRetentionDays * DAY_MS;
   const batches = resources.use(
-    new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
+    new Batches({ ...parts, db: batchTables(db), catalogue, clock: systemClock, retentionMs }),
   );
   const coalescer = new Coalescer((group) => fanOut(group, parts));
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
