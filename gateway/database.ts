@@ -13,11 +13,6 @@ export type GatewayTx = Transaction<GatewaySchema>;
 
 export const gatewayMigrations: readonly Migration[] = [...batchMigrations, ...alertMigrations];
 
-/** The batches' view of the database (kysely is invariant in its schema; this one has them all). */
-export function batchTables(db: GatewayDb): Database<BatchSchema> {
-  return db as unknown as Database<BatchSchema>;
-}
-
 /** Opens it at WJF_GATEWAY_DATABASE_URL, by default a file in the gateway's folder, with its schema up to date. */
 export async function openGatewayDatabase(settings: Settings): Promise<GatewayDb> {
   const file = join(partyFolder(settings.home, "gateway"), "gateway.db");

@@ -6,14 +6,16 @@ import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { HTTP_LIMITS } from "../core/http-server.ts";
 import type { Logger } from "../core/log.ts";
+import { systemRandom } from "../core/random.ts";
 import { VERSION } from "../core/version.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { Alerts, sinkPolicy } from "./alerts/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
-import { batchTables, openGatewayDatabase } from "./database.ts";
+import { openGatewayDatabase } from "./database.ts";
 import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
@@ -64,7 +66,19 @@ export async function startGateway(
   resources.defer(() => db.destroy());
   const retentionMs = settings.batchRetentionDays * DAY_MS;
   const batches = resources.use(
-    new Batches({ ...parts, db: batchTables(db), catalogue, clock: systemClock, retentionMs }),
+    new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
+  );
+  const alerts = resources.use(
+    new Alerts({
+      db,
+      view,
+      signingKey,
+      log,
+      url: settings.gatewayUrl,
+      policy: sinkPolicy(settings),
+      clock: systemClock,
+      random: systemRandom,
+    }),
   );
   const coalescer = new Coalescer((group) => fanOut(group, parts));
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
@@ -73,6 +87,7 @@ export async function startGateway(
     provinces,
     log,
     batches,
+    alerts,
     coalescer,
     catalogue,
     clock: systemClock,

@@ -51,9 +51,21 @@ export async function enqueue(
     await tx
       .insertInto("alert")
       .values({
-        ...{ client_id: clientId, seq: last + 1 + i, id, sink, type, subject, time },
-        ...{ data: canonicalJson(data), state: "pending", attempts: 0, due_at: time * 1000 },
-        ...{ tried_at: null, lease_owner: null, settled_at: null, outcome: null },
+        client_id: clientId,
+        seq: last + 1 + i,
+        id,
+        sink,
+        type,
+        subject,
+        time,
+        data: canonicalJson(data),
+        state: "pending",
+        attempts: 0,
+        due_at: time * 1000,
+        tried_at: null,
+        lease_owner: null,
+        settled_at: null,
+        outcome: null,
       })
       .execute();
   }
