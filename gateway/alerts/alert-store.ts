@@ -3,6 +3,7 @@
 import type { Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import type { GatewayDb, GatewayTx } from "../database.ts";
+import { GIVE_UP_MS } from "./retry.ts";
 import type { AlertAttemptTable, AlertOutcome, AlertState, AlertTable } from "./schema.ts";
 
 export type Alert = Selectable<AlertTable>;
@@ -81,7 +82,6 @@ export class AlertStore {
       .updateTable("alert")
       .set((eb) => ({
         attempts: eb("attempts", "+", 1),
-        tried_at: eb.fn.coalesce("tried_at", eb.val(now)),
         due_at: now + LEASE_MS,
         lease_owner: this.#owner,
       }))
@@ -93,16 +93,21 @@ export class AlertStore {
       .execute();
   }
 
-  /** Records attempts, together. One whose lease is lost records nothing: its holder does. */
-  async settle(settlements: readonly Settlement[]): Promise<void> {
-    await this.#db.transaction().execute(async (tx) => {
-      for (const settlement of settlements) await this.#settle(tx, settlement);
+  /**
+   * Records attempts, together. One whose lease is lost records nothing: its holder does.
+   * @returns for each, how many alerts it gave up.
+   */
+  async settle(settlements: readonly Settlement[]): Promise<number[]> {
+    return await this.#db.transaction().execute(async (tx) => {
+      const givenUp: number[] = [];
+      for (const settlement of settlements) givenUp.push(await this.#settle(tx, settlement));
+      return givenUp;
     });
   }
 
-  async #settle(tx: GatewayTx, { alert, ...result }: Settlement): Promise<void> {
+  async #settle(tx: GatewayTx, { alert, ...result }: Settlement): Promise<number> {
     const now = this.#clock.nowMs();
-    const { client_id, seq, attempts, subject } = alert;
+    const { client_id, seq, attempts } = alert;
     const { numUpdatedRows } = await tx
       .updateTable("alert")
       .set({
@@ -118,21 +123,32 @@ export class AlertStore {
       .where("lease_owner", "=", this.#owner)
       .where("attempts", "=", attempts)
       .executeTakeFirst();
-    if (numUpdatedRows !== 1n) return;
+    if (numUpdatedRows !== 1n) return 0;
     const { outcome, status = null, tookMs: took_ms } = result;
     await tx
       .insertInto("alert_attempt")
       .values({ client_id, seq, attempt: attempts, at: now, outcome, status, took_ms })
       .execute();
-    if (outcome !== "gone") return;
-    // The institution has said that it wants no more about this watch: what waits for it would be told the same.
-    await tx
+    return result.state === "dead" ? 1 + (await this.#giveUpWith(tx, alert, outcome)) : 0;
+  }
+
+  /**
+   * What would only be told the same: after 410 all that waits for this watch; otherwise all that this sink has not taken
+   * for as long, or a backlog would be given up at the pace at which a dead sink is tried.
+   */
+  async #giveUpWith(tx: GatewayTx, alert: Alert, outcome: AlertOutcome): Promise<number> {
+    const now = this.#clock.nowMs();
+    const waiting = tx
       .updateTable("alert")
       .set({ state: "dead", outcome, lease_owner: null, settled_at: now })
-      .where("client_id", "=", client_id)
-      .where("subject", "=", subject)
-      .where("state", "=", "pending")
-      .execute();
+      .where("client_id", "=", alert.client_id)
+      .where("state", "=", "pending");
+    const { numUpdatedRows } = await (
+      outcome === "gone"
+        ? waiting.where("subject", "=", alert.subject)
+        : waiting.where("sink", "=", alert.sink).where("since", "<=", now - GIVE_UP_MS)
+    ).executeTakeFirst();
+    return Number(numUpdatedRows);
   }
 
   /** Gives back what was not tried to the end. */
@@ -175,9 +191,10 @@ export class AlertStore {
 
   /** Dead letters become due again, all of an institution's or one. @returns how many. */
   async redeliver(clientId: string, seq?: number): Promise<number> {
+    const now = this.#clock.nowMs();
     let query = this.#db
       .updateTable("alert")
-      .set({ state: "pending", due_at: this.#clock.nowMs(), tried_at: null, settled_at: null })
+      .set({ state: "pending", due_at: now, since: now, settled_at: null })
       .where("client_id", "=", clientId)
       .where("state", "=", "dead");
     if (seq !== undefined) query = query.where("seq", "=", seq);

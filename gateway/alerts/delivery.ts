@@ -61,10 +61,10 @@ export class AlertDelivery implements AsyncDisposable {
         if (this.#stop.signal.aborted) return;
         throw error;
       }
-      await store.settle(settlements);
+      const givenUp = await store.settle(settlements);
       const outcomes = settlements.map(({ outcome }) => outcome);
       pace.note(outcomes, clock.nowMs());
-      for (const settlement of settlements) this.#count(settlement);
+      for (const [i, settlement] of settlements.entries()) this.#count(settlement, givenUp[i] ?? 0);
     }
   }
 
@@ -75,7 +75,7 @@ export class AlertDelivery implements AsyncDisposable {
     return { alert, ...attempt, ...decideNext(alert, attempt.outcome, clock.nowMs(), random) };
   }
 
-  #count({ alert, outcome, state }: Settlement): void {
+  #count({ alert, outcome }: Settlement, givenUp: number): void {
     const { clock, log } = this.#parts;
     if (outcome === "delivered") {
       alertsDelivered.inc();
@@ -83,10 +83,10 @@ export class AlertDelivery implements AsyncDisposable {
     } else {
       alertsFailed.inc({ reason: outcome });
     }
-    if (state !== "dead") return;
-    alertsDead.inc({ reason: outcome });
+    if (givenUp === 0) return;
+    alertsDead.inc({ reason: outcome }, givenUp);
     const { client_id: client, seq: cursor } = alert;
-    log.warn({ client, cursor, reason: outcome }, "an alert is given up");
+    log.warn({ client, cursor, reason: outcome, alerts: givenUp }, "alerts are given up");
   }
 
   /** Breaks off what is under way; it is tried again by whoever looks next. */

@@ -6,8 +6,8 @@ import type { AlertOutcome, AlertState } from "./schema.ts";
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 3_600_000;
-/** From the first attempt: an outage over a weekend loses nothing. */
-const GIVE_UP_MS = 3 * 86_400_000;
+/** An outage over a weekend loses nothing. */
+export const GIVE_UP_MS = 3 * 86_400_000;
 
 /** Alerts under way to one institution at a time, from one process. */
 export const AT_ONCE = 16;
@@ -20,13 +20,13 @@ export interface Next {
 
 /** What becomes of an alert after an attempt. */
 export function decideNext(
-  alert: { readonly attempts: number; readonly tried_at: number | null },
+  alert: { readonly attempts: number; readonly since: number },
   outcome: AlertOutcome,
   nowMs: number,
   random: Random,
 ): Next {
   if (outcome === "delivered") return { state: "delivered", dueAtMs: nowMs };
-  const isOld = nowMs - (alert.tried_at ?? nowMs) >= GIVE_UP_MS;
+  const isOld = nowMs - alert.since >= GIVE_UP_MS;
   if (outcome === "gone" || isOld) return { state: "dead", dueAtMs: nowMs };
   const waitMs = jittered(alert.attempts, LONGEST_MS, random);
   return { state: "pending", dueAtMs: nowMs + waitMs };

@@ -46,8 +46,8 @@ export interface AlertTable {
   state: string;
   /** Counted when one begins, so that a process which dies of it has counted too. */
   attempts: number;
-  /** When it was tried first; its age counts from here. */
-  tried_at: number | null;
+  /** Its age counts from here: from what it tells of, or from when it was to be delivered after all. */
+  since: number;
   /** Not before this; while an attempt is under way, its lease: another process may try after it. */
   due_at: number;
   lease_owner: string | null;
@@ -94,7 +94,7 @@ export const alertMigrations: readonly Migration[] = [
         .addColumn("data", "text", (column) => column.notNull())
         .addColumn("state", "text", (column) => column.notNull())
         .addColumn("attempts", "integer", (column) => column.notNull())
-        .addColumn("tried_at", "bigint")
+        .addColumn("since", "bigint", (column) => column.notNull())
         .addColumn("due_at", "bigint", (column) => column.notNull())
         .addColumn("lease_owner", "text")
         .addColumn("settled_at", "bigint")

@@ -321,7 +321,7 @@ test("nothing of what alerts say, or of where they go, is in a log or on the met
   expect(metrics).toMatch(/^wjf_gateway_alerts_delivered_total [3-9]/m);
   expect(metrics).toMatch(/^wjf_gateway_alerts_dead_total\{reason="gone"\} 2/m);
   const text = logged.join("\n");
-  expect(text).toContain("an alert is given up");
+  expect(text).toContain("alerts are given up");
   for (const written of [text, metrics]) {
     expect(canariesIn(written)).toEqual([]);
     expect(written).not.toContain(SINK_SECRET);
