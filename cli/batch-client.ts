@@ -59,7 +59,7 @@ export class BatchClient {
   async send(file: HashedFile, sealed: boolean): Promise<BatchState> {
     const url = new URL(BATCHES_PATH, this.#origin).href;
     const rows = { count: file.rows, root: file.root.toString("base64url"), sealed };
-    const dpop = await this.#sign({ htm: "POST", htu: url, "wjf:rows": rows });
+    const dpop = await signProof(this.#keys.signing, { htm: "POST", htu: url, "wjf:rows": rows });
     const response = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/x-ndjson", dpop },
@@ -111,20 +111,24 @@ export class BatchClient {
 
   async #get(path: string): Promise<Response> {
     const url = new URL(`${BATCHES_PATH}/${path}`, this.#origin).href;
-    const dpop = await this.#sign({ htm: "GET", htu: url });
+    const dpop = await signProof(this.#keys.signing, { htm: "GET", htu: url });
     const response = await fetch(url, { headers: { dpop } });
     if (!response.ok) throw refusal(await response.text());
     return response;
   }
+}
 
-  async #sign(claims: Record<string, unknown>): Promise<string> {
-    const { kty, crv, x, y } = publicP256(this.#keys.signing);
-    return await new SignJWT(claims)
-      .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: { kty, crv, x, y } })
-      .setJti(crypto.randomUUID())
-      .setIssuedAt(nowSeconds(systemClock))
-      .sign(importPrivate(this.#keys.signing));
-  }
+/** A DPoP proof by an institution's own key. */
+export async function signProof(
+  signing: InstitutionKeys["signing"],
+  claims: Record<string, unknown>,
+): Promise<string> {
+  const { kty, crv, x, y } = publicP256(signing);
+  return await new SignJWT(claims)
+    .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: { kty, crv, x, y } })
+    .setJti(crypto.randomUUID())
+    .setIssuedAt(nowSeconds(systemClock))
+    .sign(importPrivate(signing));
 }
 
 /** Refused, rather than not reached. */
@@ -134,7 +138,8 @@ function isFinal(error: unknown): boolean {
 
 const Problem = z.looseObject({ code: z.string(), detail: z.string().optional() });
 
-function refusal(text: string): WjfError {
+/** What the gateway's problem document says. */
+export function refusal(text: string): WjfError {
   const { code, detail } = parseJsonWith(Problem, text, "internal", "the gateway's refusal");
   const known: ErrorCode = isErrorCode(code) ? code : "internal";
   return new WjfError(known, detail);

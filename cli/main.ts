@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { WjfError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
+import { registerAlertCommands } from "./alert-commands.ts";
 import { registerAuditCommands } from "./audit-commands.ts";
 import { registerBatchCommands } from "./batch-commands.ts";
 import { registerCatalogueCommands } from "./catalogue-commands.ts";
@@ -21,6 +22,7 @@ const program = new Command("wjf")
 
 registerFederationCommands(program);
 registerBatchCommands(program);
+registerAlertCommands(program);
 registerNodeCommands(program);
 registerClientCommands(program);
 registerConsentCommands(program);

@@ -3,6 +3,7 @@
 // same key proves later requests for the batch's state and results. docs/decisions/052-batches.md.
 import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from "jose";
 import { z } from "zod";
+import { sha256Base64url } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
@@ -29,6 +30,7 @@ const ProofClaims = z.object({
   htm: z.string().max(16),
   htu: z.string().max(2048),
   iat: z.number(),
+  ath: z.string().max(64).optional(),
 });
 const BatchProofClaims = ProofClaims.extend({ "wjf:rows": SignedRows });
 
@@ -68,13 +70,20 @@ export async function verifyBatchProof(
   };
 }
 
+export interface ProvenRequest {
+  readonly method: string;
+  readonly url: string;
+  /** The token that comes with it, where one does. RFC 9449 §4.3 (11): then the proof is for this one. */
+  readonly token?: string;
+}
+
 /**
- * A proof over one request without a body or a token.
+ * A proof over one request without a body.
  * @throws WjfError `dpop-*`.
  */
 export async function verifyKeyProof(
   proof: string,
-  request: { readonly method: string; readonly url: string },
+  request: ProvenRequest,
   clock: Clock,
   maxAgeS: number,
 ): Promise<{ readonly jkt: string; readonly jti: string }> {
@@ -86,10 +95,13 @@ export async function verifyKeyProof(
 }
 
 function requireBound(
-  claims: { readonly htm: string; readonly htu: string },
-  { method, url }: { readonly method: string; readonly url: string },
+  claims: z.infer<typeof ProofClaims>,
+  { method, url, token }: ProvenRequest,
 ): void {
-  if (claims.htm !== method || claims.htu !== url) throw new WjfError("dpop-binding");
+  const isForToken = token === undefined || claims.ath === sha256Base64url(token);
+  if (claims.htm !== method || claims.htu !== url || !isForToken) {
+    throw new WjfError("dpop-binding");
+  }
 }
 
 function requireAge(issuedAt: number, clock: Clock, maxAgeS: number): void {

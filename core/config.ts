@@ -45,6 +45,8 @@ export const Settings = z.object({
   WJF_GATEWAY_DATABASE_URL: z.string().optional(),
   /** Days that a finished batch's results are kept for. */
   WJF_BATCH_RETENTION_DAYS: Numeral.pipe(z.int().min(1).max(90)).default(7),
+  /** SIMULATED: alerts may also go to this machine, under certificates (a PEM file) of one's own making. Refused in production. */
+  WJF_ALERT_SANDBOX_CA: z.string().min(1).optional(),
   /** Probability that a release's merge is audited. */
   WJF_MERGE_AUDIT_PROBABILITY: Numeral.pipe(z.number().min(0).max(1)).default(1),
   /** A fan-out's time limit. */
@@ -76,6 +78,7 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
     databaseUrl: raw.WJF_DATABASE_URL,
     gatewayDatabaseUrl: raw.WJF_GATEWAY_DATABASE_URL,
     batchRetentionDays: raw.WJF_BATCH_RETENTION_DAYS,
+    alertSandboxCa: raw.WJF_ALERT_SANDBOX_CA,
     mergeAuditProbability: raw.WJF_MERGE_AUDIT_PROBABILITY,
     fanOutTimeoutMs: raw.WJF_FAN_OUT_TIMEOUT_MS,
     replyQuantumMs: raw.WJF_REPLY_QUANTUM_MS,

@@ -372,6 +372,12 @@ export const ERRORS = {
     title: "This model version runs in shadow: it is evaluated and never released.",
     next: "Ask for an approved version; the operator decides when this one is.",
   },
+  "sink-refused": {
+    grpc: grpc.INVALID_ARGUMENT,
+    http: 400,
+    title: "Alerts may not be sent to this address.",
+    next: "Give an https address without credentials or fragment, on a host that is on the public internet.",
+  },
   "config-invalid": {
     grpc: grpc.FAILED_PRECONDITION,
     http: 500,

@@ -41,7 +41,7 @@ export const Roster = z.strictObject({
     .array(PublicP256Jwk.safeExtend({ kid: z.string() }))
     .min(1)
     .max(8),
-  /** Signs merge commitments. */
+  /** Signs merge commitments, and alerts to institutions. */
   gateway_key: PublicP256Jwk,
   /** The authority's: signs admissions and batch manifests, so that nodes need not verify each item's credentials. */
   admission_key: PublicP256Jwk,

@@ -31,8 +31,10 @@ import {
   verifySignedRequest,
 } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
+import type { Alerts } from "./alerts/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
+import { readProof, readToken } from "./credentials.ts";
 import { queries, queryDurations, refusals } from "./metrics.ts";
 import { pendingQuery } from "./pending-query.ts";
 import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
@@ -56,6 +58,7 @@ export interface GatewayParts {
   readonly view: FederationView;
   readonly coalescer: Coalescer;
   readonly batches: Batches;
+  readonly alerts: Alerts;
   readonly provinces: ProvincePool;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -110,6 +113,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(infoRoutes, parts);
   await app.register(queryRoutes, parts);
   await app.register(async (scope) => await parts.batches.register(scope as never));
+  await app.register(async (scope) => await parts.alerts.register(scope as never));
   return app as unknown as FastifyInstance;
 }
 
@@ -181,17 +185,9 @@ async function answerQuery(
   }
 }
 
-/** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`. */
 function readCredentials(request: FastifyRequest): { token: string; proof: string; body: Buffer } {
-  const { authorization, dpop } = request.headers;
-  if (authorization === undefined) throw new WjfError("token-missing");
-  const token = /^DPoP ([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
-  if (token === undefined) throw new WjfError("token-malformed", "Authorization: DPoP <token>");
-  if (dpop === undefined) throw new WjfError("dpop-missing");
-  // RFC 9449 §4.3 (1): not more than one.
-  if (typeof dpop !== "string") throw new WjfError("dpop-malformed", "one DPoP header");
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  return { token, proof: dpop, body };
+  return { token: readToken(request), proof: readProof(request), body };
 }
 
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -6,10 +6,12 @@ import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { HTTP_LIMITS } from "../core/http-server.ts";
 import type { Logger } from "../core/log.ts";
+import { systemRandom } from "../core/random.ts";
 import { VERSION } from "../core/version.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
 import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { Alerts, sinkPolicy } from "./alerts/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
@@ -66,6 +68,18 @@ export async function startGateway(
   const batches = resources.use(
     new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
   );
+  const alerts = resources.use(
+    new Alerts({
+      db,
+      view,
+      signingKey,
+      log,
+      url: settings.gatewayUrl,
+      policy: sinkPolicy(settings),
+      clock: systemClock,
+      random: systemRandom,
+    }),
+  );
   const coalescer = new Coalescer((group) => fanOut(group, parts));
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
   const app = await createGateway({
@@ -73,6 +87,7 @@ export async function startGateway(
     provinces,
     log,
     batches,
+    alerts,
     coalescer,
     catalogue,
     clock: systemClock,

@@ -175,6 +175,19 @@ describe("privacy in imports", () => {
     expect(wrong).toEqual([]);
     expect(inNode(/\bfetch\(/)).toEqual([]);
   });
+
+  test("the gateway connects to addresses that others choose in alerts/send.ts alone", () => {
+    const outward = /^(node:)?(net|tls|https?|http2|dns(\/promises)?|dgram)$|^undici/;
+    const goingOut = product
+      .filter(({ path }) => folderOf(path) === "gateway")
+      .filter(
+        ({ text, imports }) =>
+          /\bfetch\(/.test(text) || imports.some(({ specifier }) => outward.test(specifier)),
+      )
+      .map(({ path }) => path);
+    // sink.ts has from node:net what an address is.
+    expect(goingOut).toEqual(["gateway/alerts/send.ts", "gateway/alerts/sink.ts"]);
+  });
 });
 
 describe("what is passed in is not taken", () => {

@@ -153,6 +153,23 @@ export const GUARDS: readonly Guard[] = [
     named: "for another purpose than it was signed for",
   },
   {
+    guard: "every address of a sink's name is judged",
+    file: "gateway/alerts/send.ts",
+    source: "if (!addresses.every((address) => this.#policy.allows(address))) {",
+    without: "if (addresses.length > 99) {",
+    test: "test/alerts/send.test.ts",
+    named: "one private address among the public ones spoils the name",
+  },
+  {
+    guard: "a sink's address is judged as it is written",
+    file: "gateway/alerts/sink.ts",
+    source:
+      'if (address !== undefined && !policy.allows(address)) throw refused("a public address");',
+    without: "void address;",
+    test: "test/alerts/send.test.ts",
+    named: "a sink that is, or resolves to, a private address is not connected to",
+  },
+  {
     guard: "compressed JWEs are refused",
     file: "crypto/sealing.ts",
     source: "maxDecompressedLength: 0,",

@@ -10,6 +10,7 @@ import { metricsPage } from "../../core/metrics.ts";
 import "../../consent/metrics.ts";
 import "../../consent/log/leaf-metrics.ts";
 import "../../core/http-metrics.ts";
+import "../../gateway/alerts/metrics.ts";
 import "../../gateway/metrics.ts";
 import "../../proto/call-metrics.ts";
 import "../../province-node/metrics.ts";

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCatalogue } from "../../catalogue/index.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { PROVINCES } from "../../core/provinces.ts";
+import { FAILURES } from "../../gateway/alerts/schema.ts";
 import { BatchClient } from "../batches/batch-client.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { CANARY, canariesIn, plantCanary } from "../federation/canaries.ts";
@@ -155,6 +156,7 @@ describe("after questions, a batch and refusals", () => {
       state: ["unknown", "up", "down", "drained", "closed", "open", "half-open"],
       coverage: ["full", "partial"],
       type: ["consent", "release", "refusal", "epoch", "merge-audit", "roster"],
+      reason: FAILURES,
       event: ["requested", "approved"],
       status: /^[1-5]\d\d$/,
       le: /^(\+Inf|[\d.]+)$/,

@@ -1,4 +1,4 @@
-// What an institution signs or is given: consent tokens, DPoP proofs, query bodies, batches, status lists, sealed claims. Each
+// What an institution signs or is given: consent tokens, DPoP proofs, query bodies, batches, status lists, sealed claims, sinks. Each
 // once as spoilt bytes, and once well signed with spoilt contents.
 import * as fc from "fast-check";
 import { CompactEncrypt } from "jose";
@@ -21,6 +21,7 @@ import {
 import { StatusList, verifyStatusList } from "../../../consent/status-list.ts";
 import { systemRandom } from "../../../core/random.ts";
 import { openJson, openSubject, sealJson, subjectTag } from "../../../crypto/index.ts";
+import { parseSink, PUBLIC_SINKS } from "../../../gateway/alerts/sink.ts";
 import { mutatedBytes, mutatedJson, mutatedText } from "../arbitraries.ts";
 import {
   AUDIENCE,
@@ -68,6 +69,13 @@ const REQUEST_CODES: readonly ErrorCode[] = [
   "request-malformed",
   "product-unknown",
   "product-not-consented",
+];
+
+const SINKS = [
+  "https://bank.example:8443/alerts?watch=1",
+  "https://1.1.1.1/",
+  "https://[2606:4700:4700::1111]/",
+  "https://[::ffff:169.254.169.254]/",
 ];
 
 interface Request {
@@ -242,6 +250,13 @@ function batchTargets(jwe: string): Target[] {
       run: (proof) => verifyKeyProof(proof, about, clock, 60),
       codes: PROOF_CODES,
       inputs: { quick: 100, slow: 2000 },
+    }),
+    target<string>({
+      name: "address that alerts may go to",
+      corpus: mutatedText(SINKS),
+      run: (url) => parseSink(url, PUBLIC_SINKS),
+      codes: ["sink-refused"],
+      inputs: { quick: 200, slow: 20_000 },
     }),
     target<string>({
       name: "batch token",

@@ -1,0 +1,235 @@
+// The alerts on the storage layer, and the leases by which replicas share them: who claims an alert has it until its lease runs
+// out, and every write of a holder is conditional on it. Transactions and queries only; when to try again is retry.ts's business.
+import type { Selectable } from "kysely";
+import type { Clock } from "../../core/clock.ts";
+import type { GatewayDb, GatewayTx } from "../database.ts";
+import { GIVE_UP_MS } from "./retry.ts";
+import type { AlertAttemptTable, AlertOutcome, AlertState, AlertTable } from "./schema.ts";
+
+export type Alert = Selectable<AlertTable>;
+export type AlertAttempt = Selectable<AlertAttemptTable>;
+
+/** Longer than an attempt may take (send.ts): a lease that runs out belongs to a process that has died. */
+export const LEASE_MS = 60_000;
+
+/** How long an alert can be replayed, and its id is known, after it was delivered or given up. */
+const RETENTION_MS = 30 * 86_400_000;
+
+export interface Settlement {
+  readonly alert: Alert;
+  readonly outcome: AlertOutcome;
+  readonly status: number | undefined;
+  readonly tookMs: number;
+  readonly state: AlertState;
+  /** When to try again; of a pending one. */
+  readonly dueAtMs: number;
+}
+
+export interface AlertStoreOptions {
+  readonly db: GatewayDb;
+  readonly clock: Clock;
+  /** This process, among replicas. */
+  readonly owner: string;
+}
+
+export class AlertStore {
+  readonly #db: GatewayDb;
+  readonly #clock: Clock;
+  readonly #owner: string;
+
+  constructor({ db, clock, owner }: AlertStoreOptions) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#owner = owner;
+  }
+
+  /** Institutions that something is due for. */
+  async waiting(): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom("alert_stream")
+      .select("client_id")
+      .where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom("alert")
+            .select("alert.seq")
+            .whereRef("alert.client_id", "=", "alert_stream.client_id")
+            .where("alert.state", "=", "pending")
+            .where("alert.due_at", "<=", this.#clock.nowMs()),
+        ),
+      )
+      .orderBy("client_id")
+      .execute();
+    return rows.map(({ client_id }) => client_id);
+  }
+
+  /** Leases what has been due longest. Of two replicas that see the same alert one gets it. */
+  async claim(clientId: string, limit: number): Promise<Alert[]> {
+    const now = this.#clock.nowMs();
+    const due = await this.#db
+      .selectFrom("alert")
+      .select("seq")
+      .where("client_id", "=", clientId)
+      .where("state", "=", "pending")
+      .where("due_at", "<=", now)
+      .orderBy("due_at")
+      .orderBy("seq")
+      .limit(limit)
+      .execute();
+    if (due.length === 0) return [];
+    const seqs = due.map(({ seq }) => seq);
+    return await this.#db
+      .updateTable("alert")
+      .set((eb) => ({
+        attempts: eb("attempts", "+", 1),
+        due_at: now + LEASE_MS,
+        lease_owner: this.#owner,
+      }))
+      .where("client_id", "=", clientId)
+      .where("seq", "in", seqs)
+      .where("state", "=", "pending")
+      .where("due_at", "<=", now)
+      .returningAll()
+      .execute();
+  }
+
+  /**
+   * Records attempts, together. One whose lease is lost records nothing: its holder does.
+   * @returns for each, how many alerts it gave up.
+   */
+  async settle(settlements: readonly Settlement[]): Promise<number[]> {
+    return await this.#db.transaction().execute(async (tx) => {
+      const givenUp: number[] = [];
+      for (const settlement of settlements) givenUp.push(await this.#settle(tx, settlement));
+      return givenUp;
+    });
+  }
+
+  async #settle(tx: GatewayTx, { alert, ...result }: Settlement): Promise<number> {
+    const now = this.#clock.nowMs();
+    const { client_id, seq, attempts } = alert;
+    const { numUpdatedRows } = await tx
+      .updateTable("alert")
+      .set({
+        state: result.state,
+        outcome: result.outcome,
+        due_at: result.dueAtMs,
+        lease_owner: null,
+        settled_at: result.state === "pending" ? null : now,
+      })
+      .where("client_id", "=", client_id)
+      .where("seq", "=", seq)
+      .where("state", "=", "pending")
+      .where("lease_owner", "=", this.#owner)
+      .where("attempts", "=", attempts)
+      .executeTakeFirst();
+    if (numUpdatedRows !== 1n) return 0;
+    const { outcome, status = null, tookMs: took_ms } = result;
+    await tx
+      .insertInto("alert_attempt")
+      .values({ client_id, seq, attempt: attempts, at: now, outcome, status, took_ms })
+      .execute();
+    return result.state === "dead" ? 1 + (await this.#giveUpWith(tx, alert, outcome)) : 0;
+  }
+
+  /**
+   * What would only be told the same: after 410 all that waits for this watch; otherwise all that this sink has not taken
+   * for as long, or a backlog would be given up at the pace at which a dead sink is tried.
+   */
+  async #giveUpWith(tx: GatewayTx, alert: Alert, outcome: AlertOutcome): Promise<number> {
+    const now = this.#clock.nowMs();
+    const waiting = tx
+      .updateTable("alert")
+      .set({ state: "dead", outcome, lease_owner: null, settled_at: now })
+      .where("client_id", "=", alert.client_id)
+      .where("state", "=", "pending");
+    const { numUpdatedRows } = await (
+      outcome === "gone"
+        ? waiting.where("subject", "=", alert.subject)
+        : waiting.where("sink", "=", alert.sink).where("since", "<=", now - GIVE_UP_MS)
+    ).executeTakeFirst();
+    return Number(numUpdatedRows);
+  }
+
+  /** Gives back what was not tried to the end. */
+  async release(alerts: readonly Alert[]): Promise<void> {
+    for (const { client_id, seq, attempts } of alerts) {
+      await this.#db
+        .updateTable("alert")
+        .set({ due_at: this.#clock.nowMs(), lease_owner: null })
+        .where("client_id", "=", client_id)
+        .where("seq", "=", seq)
+        .where("state", "=", "pending")
+        .where("lease_owner", "=", this.#owner)
+        .where("attempts", "=", attempts)
+        .execute();
+    }
+  }
+
+  /** An institution's alerts after a cursor, in their order. */
+  async read(clientId: string, after: number, limit: number, state?: AlertState): Promise<Alert[]> {
+    let query = this.#db
+      .selectFrom("alert")
+      .selectAll()
+      .where("client_id", "=", clientId)
+      .where("seq", ">", after);
+    if (state !== undefined) query = query.where("state", "=", state);
+    return await query.orderBy("seq").limit(limit).execute();
+  }
+
+  /** What became of one alert, attempt by attempt; the newest first. */
+  async attempts(clientId: string, seq: number, limit: number): Promise<AlertAttempt[]> {
+    return await this.#db
+      .selectFrom("alert_attempt")
+      .selectAll()
+      .where("client_id", "=", clientId)
+      .where("seq", "=", seq)
+      .orderBy("attempt", "desc")
+      .limit(limit)
+      .execute();
+  }
+
+  /** Dead letters become due again, all of an institution's or one. @returns how many. */
+  async redeliver(clientId: string, seq?: number): Promise<number> {
+    const now = this.#clock.nowMs();
+    let query = this.#db
+      .updateTable("alert")
+      .set({ state: "pending", due_at: now, since: now, settled_at: null })
+      .where("client_id", "=", clientId)
+      .where("state", "=", "dead");
+    if (seq !== undefined) query = query.where("seq", "=", seq);
+    const { numUpdatedRows } = await query.executeTakeFirst();
+    return Number(numUpdatedRows);
+  }
+
+  async countPending(): Promise<number> {
+    const { pending } = await this.#db
+      .selectFrom("alert")
+      .select((eb) => eb.fn.countAll<number>().as("pending"))
+      .where("settled_at", "is", null)
+      .executeTakeFirstOrThrow();
+    return pending;
+  }
+
+  /** Destroys what was settled long ago. */
+  async purge(): Promise<void> {
+    const before = this.#clock.nowMs() - RETENTION_MS;
+    const gone = await this.#db.transaction().execute(async (tx) => {
+      await tx
+        .deleteFrom("alert_attempt")
+        .where((eb) =>
+          eb.exists(
+            eb
+              .selectFrom("alert")
+              .select("alert.seq")
+              .whereRef("alert.client_id", "=", "alert_attempt.client_id")
+              .whereRef("alert.seq", "=", "alert_attempt.seq")
+              .where("alert.settled_at", "<=", before),
+          ),
+        )
+        .execute();
+      return await tx.deleteFrom("alert").where("settled_at", "<=", before).executeTakeFirst();
+    });
+    if (gone.numDeletedRows > 0n) await this.#db.scrub("alert");
+  }
+}

@@ -1,0 +1,286 @@
+// The delivery on either engine, over sinks that the test plays: leases, retries, dead letters, fairness. Failure would be an alert
+// that is neither delivered nor dead nor pending, one that is tried by two replicas at once, or an institution that waits for
+// another's sink. An alert that arrives twice is not a failure: its id is the same.
+import { generateKeyPairSync } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ManualClock } from "../../core/clock.ts";
+import { openDatabase } from "../../core/database.ts";
+import { silentLogger } from "../../core/log.ts";
+import type { Random } from "../../core/random.ts";
+import { type Alert, AlertStore, LEASE_MS } from "../../gateway/alerts/alert-store.ts";
+import { AlertDelivery } from "../../gateway/alerts/delivery.ts";
+import { type CloudEvent, type Envelope, Envelopes } from "../../gateway/alerts/envelope.ts";
+import { enqueue } from "../../gateway/alerts/outbox.ts";
+import type { AlertOutcome } from "../../gateway/alerts/schema.ts";
+import type { Attempt } from "../../gateway/alerts/send.ts";
+import { gatewayMigrations, type GatewayDb, type GatewaySchema } from "../../gateway/database.ts";
+import { event } from "./outbox-suite.ts";
+
+const DAY_MS = 86_400_000;
+const KEYS = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+/** What a sink says to an event. */
+type Sink = (event: CloudEvent, sink: string) => AlertOutcome | Promise<AlertOutcome>;
+
+/** mulberry32: a deterministic stream of numbers. */
+function seeded(seed: number): Random {
+  let state = seed;
+  return {
+    bytes: () => Buffer.alloc(0),
+    unit() {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    },
+  };
+}
+
+export function deliverySuite(emptyDatabase: () => Promise<string>): void {
+  describe("delivery", () => {
+    let db: GatewayDb;
+    let clock: ManualClock;
+    let store: AlertStore;
+
+    beforeEach(async () => {
+      db = await openDatabase<GatewaySchema>(await emptyDatabase(), gatewayMigrations);
+      clock = new ManualClock(1_800_000_000_000);
+      store = new AlertStore({ db, clock, owner: "one" });
+    });
+    afterEach(() => db.destroy());
+
+    async function put(clientId: string, ...ids: string[]): Promise<void> {
+      const events = ids.map((id) => event(id, `watch-${id.split("/")[0]}`));
+      const sink = `https://${clientId}.example/alerts`;
+      await db.transaction().execute(async (tx) => await enqueue(tx, { clientId, sink }, events));
+    }
+
+    function delivery(sink: Sink, of = store, random: Random = seeded(1)): AlertDelivery {
+      const post = async (
+        url: string,
+        { body }: Envelope,
+        signal: AbortSignal,
+      ): Promise<Attempt> => {
+        const said = await sink(JSON.parse(body.toString()) as CloudEvent, url);
+        signal.throwIfAborted();
+        return { outcome: said, status: said === "delivered" ? 204 : undefined, tookMs: 5 };
+      };
+      const envelopes = new Envelopes(KEYS.privateKey, "https://gateway.example");
+      return new AlertDelivery({
+        store: of,
+        envelopes,
+        sinks: { post },
+        clock,
+        random,
+        log: silentLogger,
+      });
+    }
+
+    async function round(of: AlertDelivery): Promise<void> {
+      await of.look();
+      await of.idle();
+    }
+
+    const states = async (clientId = "bank"): Promise<Record<string, string>> =>
+      Object.fromEntries((await store.read(clientId, 0, 1000)).map(({ id, state }) => [id, state]));
+
+    test("what is due is delivered, once, to its sink", async () => {
+      await put("bank", "a", "b");
+      await put("lender", "c");
+      const got: string[] = [];
+      await using carrier = delivery(({ id, recipient }, sink) => {
+        got.push(`${id} ${recipient} ${sink}`);
+        return "delivered";
+      });
+      await round(carrier);
+      await round(carrier);
+      expect(got.toSorted()).toEqual([
+        "a bank https://bank.example/alerts",
+        "b bank https://bank.example/alerts",
+        "c lender https://lender.example/alerts",
+      ]);
+      expect(await states()).toEqual({ a: "delivered", b: "delivered" });
+      const [attempt, ...more] = await store.attempts("bank", 1, 10);
+      expect(more).toEqual([]);
+      expect(attempt).toMatchObject({ attempt: 1, outcome: "delivered", status: 204, took_ms: 5 });
+    });
+
+    test("a receiver that is down half the time, and loses answers, gets every alert at least once", async () => {
+      const ids = Array.from({ length: 120 }, (_, i) => `w${i}`);
+      await put("bank", ...ids);
+      const dice = seeded(7);
+      const got = new Map<string, number>();
+      await using carrier = delivery(({ id }) => {
+        if (dice.unit() < 0.5) return "connect";
+        got.set(id, (got.get(id) ?? 0) + 1);
+        return dice.unit() < 0.2 ? "timeout" : "delivered";
+      });
+      for (let rounds = 0; (await store.countPending()) > 0; rounds++) {
+        expect(rounds).toBeLessThan(1000);
+        await round(carrier);
+        clock.advance(5000);
+      }
+      expect([...got.keys()].toSorted()).toEqual(ids.toSorted());
+      expect(Math.max(...got.values())).toBeGreaterThan(1);
+      expect(new Set(Object.values(await states()))).toEqual(new Set(["delivered"]));
+    });
+
+    test("a sink that stays down: tried less and less, one at a time, and given up after three days", async () => {
+      await put("bank", ...Array.from({ length: 50 }, (_, i) => `w${i}`));
+      let tries = 0;
+      await using carrier = delivery(() => {
+        tries += 1;
+        return "connect";
+      });
+      await round(carrier);
+      // One round of sixteen, and then one alert after each pause.
+      expect(tries).toBeLessThanOrEqual(24);
+      const pending: number[] = [];
+      for (let hours = 1; hours <= 73; hours++) {
+        clock.advance(DAY_MS / 24);
+        await round(carrier);
+        pending.push(await store.countPending());
+      }
+      // None a minute before its time, and then the whole backlog at once, however long it would take to try it all.
+      expect(pending.slice(0, 71)).toEqual(Array.from({ length: 71 }, () => 50));
+      expect(pending.at(-1)).toBe(0);
+      expect(new Set(Object.values(await states()))).toEqual(new Set(["dead"]));
+      const dead = await store.read("bank", 0, 100, "dead");
+      expect(dead).toHaveLength(50);
+      expect(new Set(dead.map(({ outcome }) => outcome))).toEqual(new Set(["connect"]));
+      // One or a few an hour for all of them together, and not fifty.
+      expect(tries).toBeLessThan(50 * 24);
+    });
+
+    test("a dead letter that is wanted after all has three days again", async () => {
+      await put("bank", "a", "b");
+      let up = false;
+      await using carrier = delivery(() => (up ? "delivered" : "status-4xx"));
+      for (let hours = 0; hours < 100; hours++) {
+        await round(carrier);
+        clock.advance(DAY_MS / 24);
+      }
+      expect(await states()).toEqual({ a: "dead", b: "dead" });
+      expect(await store.redeliver("lender")).toBe(0);
+      expect(await store.redeliver("lender", 1)).toBe(0);
+      up = true;
+      expect(await store.redeliver("bank", 2)).toBe(1);
+      clock.advance(60_000);
+      await round(carrier);
+      expect(await states()).toEqual({ a: "dead", b: "delivered" });
+      expect(await store.redeliver("bank", 2)).toBe(0);
+      expect(await store.redeliver("bank")).toBe(1);
+      await round(carrier);
+      expect(await states()).toEqual({ a: "delivered", b: "delivered" });
+    });
+
+    test("410 ends what waits for that watch, and for no other", async () => {
+      await put("bank", ...Array.from({ length: 20 }, (_, i) => `gone/${i}`), "other");
+      await put("lender", "gone/1");
+      let asked = 0;
+      await using carrier = delivery(({ subject, recipient }) => {
+        if (subject !== "watch-gone" || recipient !== "bank") return "delivered";
+        asked += 1;
+        return "gone";
+      });
+      await round(carrier);
+      const { other, ...ended } = await states();
+      expect(other).toBe("delivered");
+      expect(new Set(Object.values(ended))).toEqual(new Set(["dead"]));
+      expect(asked).toBeLessThanOrEqual(16);
+      expect(await states("lender")).toEqual({ "gone/1": "delivered" });
+    });
+
+    test("a sink that hangs holds up nobody else", async () => {
+      await put("slow", "a", "b");
+      await put("bank", "c", "d");
+      const hanging = Promise.withResolvers<AlertOutcome>();
+      let others = 0;
+      await using carrier = delivery(({ recipient }) => {
+        if (recipient === "slow") return hanging.promise;
+        others += 1;
+        return "delivered";
+      });
+      await carrier.look();
+      await put("bank", "e");
+      // The lane that is free takes what has come meanwhile; the one that hangs is not waited for.
+      for (let all = false; !all; all = others >= 3) {
+        await carrier.look();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(await states("slow")).toEqual({ a: "pending", b: "pending" });
+      hanging.resolve("delivered");
+      await carrier.idle();
+      expect(await states("slow")).toEqual({ a: "delivered", b: "delivered" });
+    });
+
+    test("of two replicas one has an alert; what a dead one held is tried by the other, later", async () => {
+      const two = new AlertStore({ db, clock, owner: "two" });
+      await put("bank", "a", "b", "c");
+      const [mine, theirs] = await Promise.all([store.claim("bank", 2), two.claim("bank", 3)]);
+      const claimed = [...mine, ...theirs].map(({ id }) => id);
+      expect(new Set(claimed).size).toBe(claimed.length);
+      await two.claim("bank", 3);
+      expect(await two.claim("bank", 3)).toEqual([]);
+      clock.advance(LEASE_MS - 1);
+      expect(await two.claim("bank", 3)).toEqual([]);
+      clock.advance(1);
+      const again = await two.claim("bank", 3);
+      expect(again.map(({ id }) => id).toSorted()).toEqual(["a", "b", "c"]);
+    });
+
+    test("who has lost its lease settles nothing", async () => {
+      const two = new AlertStore({ db, clock, owner: "two" });
+      await put("bank", "a");
+      const [mine] = (await store.claim("bank", 1)) as [Alert];
+      clock.advance(LEASE_MS);
+      const [theirs] = (await two.claim("bank", 1)) as [Alert];
+      const dead = {
+        outcome: "tls",
+        status: undefined,
+        tookMs: 1,
+        state: "dead",
+        dueAtMs: 0,
+      } as const;
+      await store.settle([{ alert: mine, ...dead }]);
+      await store.release([mine]);
+      expect(await states()).toEqual({ a: "pending" });
+      expect(await store.claim("bank", 1)).toEqual([]);
+      await two.settle([{ alert: theirs, ...dead, outcome: "delivered", state: "delivered" }]);
+      expect(await states()).toEqual({ a: "delivered" });
+      expect((await store.attempts("bank", 1, 9)).map(({ attempt }) => attempt)).toEqual([2]);
+    });
+
+    test("a process that stops gives back what it was trying", async () => {
+      await put("bank", "a");
+      const hanging = Promise.withResolvers<AlertOutcome>();
+      const carrier = delivery(() => hanging.promise);
+      await carrier.look();
+      while ((await store.read("bank", 0, 1))[0]?.attempts === 0) await carrier.look();
+      const stopping = carrier[Symbol.asyncDispose]();
+      hanging.resolve("delivered");
+      await stopping;
+      expect((await store.claim("bank", 1)).map(({ id }) => id)).toEqual(["a"]);
+    });
+
+    test("what was settled long ago is destroyed, and its attempts with it", async () => {
+      await put("bank", "a");
+      await using carrier = delivery(() => "delivered");
+      await round(carrier);
+      clock.advance(29 * DAY_MS);
+      await put("bank", "b");
+      await store.purge();
+      expect(Object.keys(await states())).toEqual(["a", "b"]);
+      clock.advance(DAY_MS);
+      await store.purge();
+      expect(await states()).toEqual({ b: "pending" });
+      expect(await store.attempts("bank", 1, 10)).toEqual([]);
+      const { last } = await db
+        .selectFrom("alert_stream")
+        .select("last")
+        .where("client_id", "=", "bank")
+        .executeTakeFirstOrThrow();
+      expect(last).toBe(2);
+    });
+  });
+}
