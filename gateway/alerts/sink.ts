@@ -1,6 +1,6 @@
 // Where alerts may go. An institution chooses the address, and the gateway stands inside a network: without this, it could be made
 // to knock at the metadata service, the database or a province (server-side request forgery, OWASP API7:2023). Addresses are
-// judged twice: as they are written, here, and as they are connected to, in sink-agent.ts.
+// judged twice: as they are written, here, and as they are connected to, in send.ts.
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { WjfError } from "../../core/errors.ts";
 

@@ -13,6 +13,7 @@ function gatewayWith(coalescer: Coalescer) {
   return createGateway({
     coalescer,
     batches: { register: () => Promise.resolve() },
+    alerts: { register: () => Promise.resolve() },
     view: {
       current: () => {
         throw new Error("verified");
