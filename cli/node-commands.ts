@@ -89,6 +89,15 @@ export function registerNodeCommands(program: Command): void {
         (await import("./keys-init.ts")).keysInit(output, options),
       ),
     );
+
+  withJson(keys.command("renew-tls"))
+    .description("new certificates from the development CA; running parties take them over")
+    .option("--party <party>", "authority, gateway or a GB/T 2260 code (default: everybody)")
+    .action(
+      action<[{ party?: string }]>(async (output, options) =>
+        (await import("./keys-renew.ts")).keysRenewTls(output, options),
+      ),
+    );
 }
 
 /** A service is a process of its own entry point: the command becomes it. */

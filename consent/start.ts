@@ -6,7 +6,7 @@ import { partyFolder, type Settings } from "../core/config.ts";
 import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { type HeDecryptor, type HeScheme, SealScheme } from "../crypto/index.ts";
-import { readTlsIdentity } from "../proto/index.ts";
+import { TlsFiles } from "../proto/index.ts";
 import { Admitter } from "./admitter.ts";
 import { AtRest } from "./at-rest.ts";
 import { BatchAuthority } from "./batch/index.ts";
@@ -140,7 +140,7 @@ export async function startAuthority(
     await serveAuthorityHttp(service, { db, ledger, catalogue }, settings),
   );
   const address = `${settings.bind}:${settings.authorityGrpcPort}`;
-  const identity = readTlsIdentity(join(folder, "secrets"));
+  const identity = resources.use(await TlsFiles.open(join(folder, "secrets"), "authority", log));
   const grpc = resources.use(
     await serveAuthority({ admitter, releaser, batches, hub, log }, identity, address),
   );

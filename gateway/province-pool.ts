@@ -12,7 +12,7 @@ import {
   type EvaluateRequest,
   ProvinceNodeClient,
   provinceRole,
-  type TlsIdentity,
+  type TlsSource,
 } from "../proto/index.ts";
 import { type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 import { meterProvince } from "./metrics.ts";
@@ -27,11 +27,11 @@ interface Connection {
 }
 
 export class ProvincePool implements Disposable {
-  readonly #identity: TlsIdentity;
+  readonly #identity: TlsSource;
   readonly #clock: Clock;
   readonly #connections = new Map<ProvinceCode, Connection>();
 
-  constructor(identity: TlsIdentity, clock: Clock) {
+  constructor(identity: TlsSource, clock: Clock) {
     this.#identity = identity;
     this.#clock = clock;
   }

@@ -9,7 +9,7 @@ import type { Logger } from "../core/log.ts";
 import { VERSION } from "../core/version.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
-import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { AuthorityClient, TlsFiles } from "../proto/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
@@ -35,7 +35,7 @@ export async function startGateway(
   await using resources = new AsyncDisposableStack();
   const folder = partyFolder(settings.home, "gateway");
   const secrets = join(folder, "secrets");
-  const identity = readTlsIdentity(secrets);
+  const identity = resources.use(await TlsFiles.open(secrets, "gateway", log));
   const signingKey = readGatewayKey(secrets);
   const trustAnchor = readTrustAnchor(join(secrets, "trust.jwk"));
   const view = new FederationView(trustAnchor, systemClock);

@@ -8,7 +8,7 @@ import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
-import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { AuthorityClient, provinceRole, TlsFiles } from "../proto/index.ts";
 import { FanOutAnswerer, type NodeParts, rosterMasks } from "./answer.ts";
 import { BatchAnswerer } from "./batch-answer.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
@@ -46,7 +46,8 @@ export async function startProvinceNode(
   await using resources = new AsyncDisposableStack();
   const secretsFolder = join(folder, "secrets");
   const secrets = readNodeSecrets(secretsFolder);
-  const identity = readTlsIdentity(secretsFolder);
+  const role = provinceRole(province);
+  const identity = resources.use(await TlsFiles.open(secretsFolder, role, log));
   const trustAnchor = readTrustAnchor(join(secretsFolder, "trust.jwk"));
   const catalogue = new LiveCatalogue({
     folder: packageFolder(folder),
