@@ -16,6 +16,7 @@ import { FeatureStore } from "./feature-store.ts";
 import { isDrained } from "./maintenance.ts";
 import { watchNode } from "./metrics.ts";
 import { ModelGate } from "./models/gate.ts";
+import { OwnKeys } from "./own-keys.ts";
 import { ReplyKeyring } from "./reply-keys.ts";
 import { readNodeSecrets } from "./secrets.ts";
 import { type Answerers, serveNode } from "./server.ts";
@@ -69,6 +70,7 @@ export async function startProvinceNode(
   const parts: NodeParts = {
     province,
     secrets,
+    ownKeys: new OwnKeys(secretsFolder),
     scheme,
     view,
     store,
@@ -78,7 +80,7 @@ export async function startProvinceNode(
     clock: systemClock,
     random: systemRandom,
     verifySample: settings.verifySample,
-    createMasks: crypto.createMasks(province, secrets.maskKey, scheme.parameters.plainModulus),
+    createMasks: crypto.createMasks(province, scheme.parameters.plainModulus),
     replyQuantumMs: settings.replyQuantumMs,
   };
   const keyring = resources.use(new ReplyKeyring(parts));
