@@ -1,10 +1,10 @@
 // The development CA: one self-signed root and a certificate for every party, made on first run. In production the
 // operator's own PKI issues these; the files and names are the same.
 import "reflect-metadata";
-import { webcrypto } from "node:crypto";
+import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
-import { writeSecretFile } from "../core/secret-file.ts";
+import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
 import { type Role, roleName } from "../proto/index.ts";
 
 x509.cryptoProvider.set(webcrypto);
@@ -37,6 +37,17 @@ export async function createDevelopmentCa(folder: string, nowMs: number): Promis
   writeSecretFile(join(folder, "ca.crt"), certificate.toString("pem"));
   writeSecretFile(join(folder, "ca.key"), await privatePem(keys.privateKey));
   return { certificate, keys };
+}
+
+/** The one that `createDevelopmentCa` made. @throws WjfError `secret-missing` where there is none. */
+export async function openDevelopmentCa(folder: string): Promise<DevelopmentCa> {
+  const key = createPrivateKey(readSecretFile(join(folder, "ca.key")));
+  const certificate = new x509.X509Certificate(
+    readSecretFile(join(folder, "ca.crt")).toString("utf8"),
+  );
+  const privateKey = key.toCryptoKey(ALGORITHM, true, ["sign"]);
+  const publicKey = createPublicKey(key).toCryptoKey(ALGORITHM, true, ["verify"]);
+  return { certificate, keys: { privateKey, publicKey } };
 }
 
 /** Writes `ca.crt`, `tls.crt` and `tls.key` for one party. */

@@ -1,9 +1,10 @@
 // `wjf node …`, `wjf gateway serve`, `wjf authority serve`, `wjf keys init`: what each party's operator runs.
 import { type Command, Option } from "commander";
 import { NODE_V8_FLAGS } from "../core/process.ts";
-import { registerSuspensionCommands } from "./authority-commands.ts";
+import { registerProvinceCommands, registerSuspensionCommands } from "./authority-commands.ts";
 import { action, withJson } from "./command.ts";
 import type { CeremonyArguments } from "./keys-init.ts";
+import type { EnrolmentArguments } from "./node-enrolment.ts";
 import type { LoadArguments } from "./node-load.ts";
 
 export function registerNodeCommands(program: Command): void {
@@ -57,6 +58,26 @@ export function registerNodeCommands(program: Command): void {
       ),
     );
 
+  const enrolments = {
+    enrol: "make this province's keys, if there are none, and what the roster says of it",
+    rekey: "make the keys that are to follow; they serve when the roster names them",
+  } as const;
+  for (const [name, does] of Object.entries(enrolments)) {
+    withJson(node.command(name))
+      .description(does)
+      .addOption(province())
+      .option(
+        "--endpoint <host:port>",
+        "where the gateway reaches the node (default: this machine)",
+      )
+      .requiredOption("--out <file>", "where the enrolment goes: public keys only")
+      .action(
+        action<[EnrolmentArguments]>(async (output, options) =>
+          (await import("./node-enrolment.ts")).nodeEnrol(output, options, name === "rekey"),
+        ),
+      );
+  }
+
   const serveNode = node
     .command("serve")
     .addOption(province())
@@ -78,6 +99,7 @@ export function registerNodeCommands(program: Command): void {
   const authority = program.command("authority").description("the consent authority");
   service(authority.command("serve"), "consent/main.ts").description("serve, until Ctrl-C");
   registerSuspensionCommands(authority);
+  registerProvinceCommands(authority);
 
   const keys = program.command("keys").description("the parties' keys and certificates");
   withJson(keys.command("init"))
@@ -87,6 +109,15 @@ export function registerNodeCommands(program: Command): void {
     .action(
       action<[CeremonyArguments]>(async (output, options) =>
         (await import("./keys-init.ts")).keysInit(output, options),
+      ),
+    );
+
+  withJson(keys.command("renew-tls"))
+    .description("new certificates from the development CA; running parties take them over")
+    .option("--party <party>", "authority, gateway or a GB/T 2260 code (default: everybody)")
+    .action(
+      action<[{ party?: string }]>(async (output, options) =>
+        (await import("./keys-renew.ts")).keysRenewTls(output, options),
       ),
     );
 }

@@ -56,11 +56,7 @@ export interface EpochTerms {
   readonly maxReleases: number;
 }
 
-export const EPOCH_TERMS: EpochTerms = {
-  lifetimeS: 24 * 3600,
-  overlapS: 600,
-  maxReleases: 65_536,
-};
+export const EPOCH_OVERLAP_S = 600;
 
 export interface Epoch {
   readonly number: number;
@@ -82,7 +78,7 @@ export interface EpochKeeperOptions {
   readonly rootKey: KeyObject;
   readonly rootPublicKey: KeyObject;
   readonly clock: Clock;
-  readonly terms?: EpochTerms;
+  readonly terms: EpochTerms;
 }
 
 /** All epochs that may still release. One keeper in each replica, over one folder. */
@@ -95,7 +91,7 @@ export class EpochKeeper {
 
   private constructor(options: EpochKeeperOptions) {
     this.#options = options;
-    this.terms = options.terms ?? EPOCH_TERMS;
+    this.terms = options.terms;
   }
 
   /** Loads what is there and opens an epoch if none is in force. @throws WjfError `secret-missing`. */

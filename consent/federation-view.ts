@@ -82,6 +82,11 @@ export class FederationView {
     return view;
   }
 
+  /** Every epoch under which a fan-out may come. */
+  inForce(): readonly EpochView[] {
+    return [...this.#epochs.values()].filter((view) => this.#inForce(view));
+  }
+
   /** @throws WjfError `consent-revoked`, `-paused`, `-consumed`; `federation-unavailable` when the list is stale. */
   requireActive(status: StatusReference): void {
     this.#statusLists.requireValid(status);

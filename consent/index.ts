@@ -31,6 +31,7 @@ export { type Objection, type Remedy, REMEDIES } from "./objections.ts";
 export { parseLogKeys, readLogKeys } from "./open-ledger.ts";
 export { ConsentOperator } from "./operator.ts";
 export { type Due, planRetention, runRetention } from "./retention.ts";
+export { enrolmentDigest, type RosterChange, writeRosterChange } from "./roster-change.ts";
 export { writeSandboxDirectory } from "./sandbox-directory.ts";
 export { createAuthorityKeys, readAuthoritySecrets } from "./secrets.ts";
 export { rotateTokenKeys } from "./token-keys.ts";

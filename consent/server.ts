@@ -23,7 +23,7 @@ import {
   roleName,
   serverCredentials,
   serverLimits,
-  type TlsIdentity,
+  type TlsSource,
   streamMethod,
   unaryMethod,
 } from "../proto/index.ts";
@@ -49,7 +49,7 @@ export interface AuthorityParts {
 /** @throws WjfError `port-in-use`. */
 export async function serveAuthority(
   parts: AuthorityParts,
-  identity: TlsIdentity,
+  identity: TlsSource,
   address: string,
 ): Promise<BoundServer> {
   const server = new Server(serverLimits);

@@ -6,29 +6,28 @@ import { partyFolder, type Settings } from "../core/config.ts";
 import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { type HeDecryptor, type HeScheme, SealScheme } from "../crypto/index.ts";
-import { readTlsIdentity } from "../proto/index.ts";
+import { TlsFiles } from "../proto/index.ts";
 import { Admitter } from "./admitter.ts";
 import { AtRest } from "./at-rest.ts";
 import { BatchAuthority } from "./batch/index.ts";
 import { ClientLimiter } from "./client-limits.ts";
 import { ConsentService } from "./consent-service.ts";
-import { type Epoch, EpochKeeper, type Federation, readFederation } from "./epochs.ts";
+import { type Epoch, EPOCH_OVERLAP_S, EpochKeeper, type Federation, readFederation } from "./epochs.ts";
 import { FollowHub } from "./follow-hub.ts";
 import { serveAuthorityHttp } from "./http.ts";
 import { type ConsentLedger, consentTables } from "./ledger.ts";
 import { watchAuthority } from "./metrics.ts";
 import { openLedger, writeLogKeys } from "./open-ledger.ts";
-import { publicTokenKeys } from "./oidc/signing-keys.ts";
 import type { LeafDraft } from "./log/index.ts";
 import { productNotices } from "./product-notice.ts";
 import { MergeOpener, openSealDecryptor, Releaser } from "./release/index.ts";
 import { sandboxDirectory } from "./sandbox-directory.ts";
+import { RosterSources } from "./roster-sources.ts";
 import { type AuthoritySecrets, readAuthoritySecrets, TOKEN_KEYS } from "./secrets.ts";
-import { TokenKeyFollower } from "./token-keys.ts";
 import { serveAuthority } from "./server.ts";
 import { sandboxSms } from "./sms.ts";
 
-/** How often the authority looks whether an epoch, a consent or a code has run out. */
+/** How often the authority looks whether a consent or a code has run out. */
 const HOUSEKEEPING_MS = 30_000;
 
 /** How the homomorphic scheme comes into the authority; a plaintext twin takes its place in comparisons. */
@@ -59,7 +58,8 @@ export async function startAuthority(
   await using resources = new AsyncDisposableStack();
   const folder = partyFolder(settings.home, "authority");
   const secrets = readAuthoritySecrets(join(folder, "secrets"));
-  const federation = readFederation(join(folder, "federation.json"));
+  const federationPath = join(folder, "federation.json");
+  const federation = readFederation(federationPath);
   const scheme = resources.use(await createScheme());
   const { db, ledger } = resources.use(await openLedger(settings, secrets));
   writeLogKeys(settings, ledger.log.verifierKeys);
@@ -79,21 +79,31 @@ export async function startAuthority(
     log,
     catalogue,
   });
+  const sources = new RosterSources({
+    federationPath,
+    tokenKeysPath: join(folder, "secrets", TOKEN_KEYS),
+    federation,
+    service,
+    log,
+  });
   const epochs = await EpochKeeper.open({
     folder: join(folder, "epochs"),
     scheme,
-    federation: () => ({ ...federation, token_keys: publicTokenKeys(service.signingKeys) }),
+    federation: sources.federation,
     rootKey: secrets.rootKey,
     rootPublicKey: secrets.rootPublicKey,
     clock: systemClock,
+    terms: {
+      lifetimeS: settings.epochLifetimeS,
+      overlapS: EPOCH_OVERLAP_S,
+      maxReleases: settings.epochMaxReleases,
+    },
   });
   await recordEpochs(epochs, ledger, resources, log);
   const { statusLists } = service;
   const hub = resources.use(new FollowHub({ epochs, statusLists, ledger, db, log }));
   resources.use(watchAuthority({ epochs, hub }));
-  const tokenKeys = resources.use(
-    new TokenKeyFollower({ path: join(folder, "secrets", TOKEN_KEYS), service, epochs, log }),
-  );
+  resources.use(sources.follow(epochs));
   const { admissionKey } = secrets;
   const clock = systemClock;
   const admitter = new Admitter({
@@ -131,16 +141,16 @@ export async function startAuthority(
     subjectMasterKey: secrets.subjectMasterKey,
   });
   const housekeeping = setInterval(() => {
-    Promise.all([tokenKeys.refresh(), service.housekeeping()]).catch((error: unknown) =>
-      log.error({ err: error }, "housekeeping failed"),
-    );
+    service
+      .housekeeping()
+      .catch((error: unknown) => log.error({ err: error }, "housekeeping failed"));
   }, HOUSEKEEPING_MS);
   resources.defer(() => clearInterval(housekeeping));
   const http = resources.use(
     await serveAuthorityHttp(service, { db, ledger, catalogue }, settings),
   );
   const address = `${settings.bind}:${settings.authorityGrpcPort}`;
-  const identity = readTlsIdentity(join(folder, "secrets"));
+  const identity = resources.use(await TlsFiles.open(join(folder, "secrets"), "authority", log));
   const grpc = resources.use(
     await serveAuthority({ admitter, releaser, batches, hub, log }, identity, address),
   );

@@ -1,15 +1,12 @@
 // Rotation of the token-signing keys: an operator's command writes the key file, and every authority process on it takes the
-// new set over within a second or so. The key that signs next is in every roster since before it signs, so tokens of
+// new set over within a second or so (roster-sources.ts). The key that signs next is in every roster since before it signs, so tokens of
 // the new key verify everywhere at once; the changed set goes out with a new epoch. consent/oidc/signing-keys.ts has the keys.
 import type { KeyObject } from "node:crypto";
-import { unwatchFile, watchFile } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
-import type { Logger } from "../core/log.ts";
 import { periodSeconds } from "./consent-claims.ts";
-import type { ConsentService } from "./consent-service.ts";
-import { type EpochKeeper, newestRoster } from "./epochs.ts";
+import { newestRoster } from "./epochs.ts";
 import { LONGEST_TERM } from "./oidc/request-profile.ts";
 import {
   loadSigningKeys,
@@ -18,46 +15,6 @@ import {
   type SigningKeySet,
 } from "./oidc/signing-keys.ts";
 import { TOKEN_KEYS } from "./secrets.ts";
-
-/** How often the key file is looked at. */
-const WATCH_MS = 1000;
-
-export interface TokenKeyFollowerParts {
-  readonly path: string;
-  readonly service: Pick<ConsentService, "signingKeys" | "useKeys">;
-  readonly epochs: Pick<EpochKeeper, "rotateIfDue">;
-  readonly log: Logger;
-}
-
-/** Keeps a running authority on the keys of the file. */
-export class TokenKeyFollower implements Disposable {
-  readonly #parts: TokenKeyFollowerParts;
-  readonly #onChange = (): void => {
-    this.refresh().catch((error: unknown) =>
-      this.#parts.log.error({ err: error }, "the token keys were not taken over"),
-    );
-  };
-
-  constructor(parts: TokenKeyFollowerParts) {
-    this.#parts = parts;
-    watchFile(parts.path, { interval: WATCH_MS, persistent: false }, this.#onChange);
-  }
-
-  /** Reads the file, signs with what it says from now on, and opens an epoch whose roster names the new set. */
-  async refresh(): Promise<void> {
-    const { path, service, epochs, log } = this.#parts;
-    const keys = loadSigningKeys(path);
-    if (keys.current.kid !== service.signingKeys.current.kid) {
-      service.useKeys(keys);
-      log.info({ kid: keys.current.kid }, "token keys rotated");
-    }
-    await epochs.rotateIfDue();
-  }
-
-  [Symbol.dispose](): void {
-    unwatchFile(this.#parts.path, this.#onChange);
-  }
-}
 
 /**
  * Makes the next key the current one and writes the file. The old one stays published for as long as a token that it

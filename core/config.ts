@@ -47,6 +47,15 @@ export const Settings = z.object({
   WJF_BATCH_RETENTION_DAYS: Numeral.pipe(z.int().min(1).max(90)).default(7),
   /** SIMULATED: alerts may also go to this machine, under certificates (a PEM file) of one's own making. Refused in production. */
   WJF_ALERT_SANDBOX_CA: z.string().min(1).optional(),
+  /** An epoch opens fan-outs for so long. */
+  WJF_EPOCH_LIFETIME_S: Numeral.pipe(
+    z
+      .int()
+      .min(10)
+      .max(7 * 86_400),
+  ).default(86_400),
+  /** Or until so many releases; a node remembers twice as many fan-outs, each of which it answers once. */
+  WJF_EPOCH_MAX_RELEASES: Numeral.pipe(z.int().min(1).max(65_536)).default(65_536),
   /** Probability that a release's merge is audited. */
   WJF_MERGE_AUDIT_PROBABILITY: Numeral.pipe(z.number().min(0).max(1)).default(1),
   /** A fan-out's time limit. */
@@ -79,6 +88,8 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
     gatewayDatabaseUrl: raw.WJF_GATEWAY_DATABASE_URL,
     batchRetentionDays: raw.WJF_BATCH_RETENTION_DAYS,
     alertSandboxCa: raw.WJF_ALERT_SANDBOX_CA,
+    epochLifetimeS: raw.WJF_EPOCH_LIFETIME_S,
+    epochMaxReleases: raw.WJF_EPOCH_MAX_RELEASES,
     mergeAuditProbability: raw.WJF_MERGE_AUDIT_PROBABILITY,
     fanOutTimeoutMs: raw.WJF_FAN_OUT_TIMEOUT_MS,
     replyQuantumMs: raw.WJF_REPLY_QUANTUM_MS,

@@ -10,7 +10,8 @@ import { parseJsonWith } from "../core/parse.ts";
 import { HE_PARAMETERS } from "./he-scheme.ts";
 import { PublicP256Jwk, PublicX25519Jwk } from "./keys.ts";
 
-const RosterProvince = z.strictObject({
+/** A province as the authority's operator enrols it: public halves only. */
+export const RosterProvince = z.strictObject({
   code: ProvinceCode,
   zh: z.string().min(1).max(32),
   en: z.string().min(1).max(64),

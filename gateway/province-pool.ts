@@ -1,4 +1,4 @@
-// The gateway's connections to the province nodes, one per endpoint of the roster in force, and what it knows of
+// The gateway's connections to the province nodes, one per endpoint of the rosters in force, and what it knows of
 // their health: what /v1/federation and the metrics show.
 import { WjfError } from "../core/errors.ts";
 import type { Clock } from "../core/clock.ts";
@@ -12,26 +12,35 @@ import {
   type EvaluateRequest,
   ProvinceNodeClient,
   provinceRole,
-  type TlsIdentity,
+  type TlsSource,
 } from "../proto/index.ts";
 import { type BreakerState, CircuitBreaker } from "./circuit-breaker.ts";
 import { meterProvince } from "./metrics.ts";
 
 export type ProvinceState = "unknown" | "up" | "down" | "drained";
 
+/**
+ * How long a connection outlives the roster that names it: a fan-out of the epoch before may still want it, and closing
+ * one fails the calls that have not begun.
+ */
+const LINGER_MS = 300_000;
+
 interface Connection {
-  readonly endpoint: string;
+  readonly code: ProvinceCode;
   readonly client: ProvinceNodeClient;
   readonly breaker: CircuitBreaker;
   state: ProvinceState;
+  /** When the newest roster was first seen without it. */
+  leftAtMs?: number;
 }
 
 export class ProvincePool implements Disposable {
-  readonly #identity: TlsIdentity;
+  readonly #identity: TlsSource;
   readonly #clock: Clock;
-  readonly #connections = new Map<ProvinceCode, Connection>();
+  /** By code and endpoint. */
+  readonly #connections = new Map<string, Connection>();
 
-  constructor(identity: TlsIdentity, clock: Clock) {
+  constructor(identity: TlsSource, clock: Clock) {
     this.#identity = identity;
     this.#clock = clock;
   }
@@ -39,9 +48,7 @@ export class ProvincePool implements Disposable {
   /** Whom to ask first, ascending: all but those that keep failing, or all when that would be fewer than may answer. */
   participants({ roster }: EpochView): readonly ProvinceCode[] {
     const everyone = roster.provinces.map(({ code }) => code).toSorted();
-    const healthy = everyone.filter(
-      (code) => this.#connections.get(code)?.breaker.allows() !== false,
-    );
+    const healthy = everyone.filter((code) => this.#known(code)?.breaker.allows() !== false);
     return healthy.length < quorum(everyone.length) ? everyone : healthy;
   }
 
@@ -97,34 +104,49 @@ export class ProvincePool implements Disposable {
     }
   }
 
-  /** Connects to every province before it is asked, and learns which cannot be reached. */
+  /** Connects to every province before it is asked, learns which cannot be reached, and lets go of those that have left. */
   keepConnected(epoch: EpochView): void {
-    for (const { code } of epoch.roster.provinces) {
-      const connection = this.#connect(code, epoch);
+    const members = new Set(epoch.roster.provinces.map(({ code }) => this.#connect(code, epoch)));
+    for (const connection of members) {
+      delete connection.leftAtMs;
       const now = connection.client.connect();
       if (now === "connected" && connection.state === "unknown") connection.state = "up";
       if (now === "failing" && connection.state !== "drained") connection.state = "down";
     }
+    const nowMs = this.#clock.nowMs();
+    for (const [place, connection] of this.#connections) {
+      if (members.has(connection)) continue;
+      connection.leftAtMs ??= nowMs;
+      if (nowMs - connection.leftAtMs < LINGER_MS) continue;
+      connection.client[Symbol.dispose]();
+      this.#connections.delete(place);
+    }
   }
 
   state(code: ProvinceCode): ProvinceState {
-    return this.#connections.get(code)?.state ?? "unknown";
+    return this.#known(code)?.state ?? "unknown";
   }
 
   breaker(code: ProvinceCode): BreakerState {
-    return this.#connections.get(code)?.breaker.state ?? "closed";
+    return this.#known(code)?.breaker.state ?? "closed";
+  }
+
+  #known(code: ProvinceCode): Connection | undefined {
+    return [...this.#connections.values()].findLast(
+      (connection) => connection.code === code && connection.leftAtMs === undefined,
+    );
   }
 
   #connect(code: ProvinceCode, { roster }: EpochView): Connection {
     const endpoint = roster.provinces.find((province) => province.code === code)?.endpoint;
     if (endpoint === undefined) throw new WjfError("epoch-unknown", `province ${code}`);
-    const known = this.#connections.get(code);
-    if (known?.endpoint === endpoint) return known;
-    known?.client[Symbol.dispose]();
+    const place = `${code} ${endpoint}`;
+    const known = this.#connections.get(place);
+    if (known !== undefined) return known;
     const client = new ProvinceNodeClient(endpoint, provinceRole(code), this.#identity);
     const breaker = new CircuitBreaker(this.#clock);
-    const connection: Connection = { endpoint, client, breaker, state: "unknown" };
-    this.#connections.set(code, connection);
+    const connection: Connection = { code, client, breaker, state: "unknown" };
+    this.#connections.set(place, connection);
     return connection;
   }
 

@@ -10,7 +10,7 @@ import { systemRandom } from "../core/random.ts";
 import { VERSION } from "../core/version.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
-import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { AuthorityClient, TlsFiles } from "../proto/index.ts";
 import { Alerts, sinkPolicy } from "./alerts/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
@@ -37,7 +37,7 @@ export async function startGateway(
   await using resources = new AsyncDisposableStack();
   const folder = partyFolder(settings.home, "gateway");
   const secrets = join(folder, "secrets");
-  const identity = readTlsIdentity(secrets);
+  const identity = resources.use(await TlsFiles.open(secrets, "gateway", log));
   const signingKey = readGatewayKey(secrets);
   const trustAnchor = readTrustAnchor(join(secrets, "trust.jwk"));
   const view = new FederationView(trustAnchor, systemClock);

@@ -20,7 +20,7 @@ import {
   ReleaseBatchReply,
 } from "./batch-wire.ts";
 import type { ProvinceCode } from "../core/ids.ts";
-import { clientSecurity, type Role, type TlsIdentity } from "./mutual-tls.ts";
+import { clientSecurity, type Role, type TlsSource } from "./mutual-tls.ts";
 import { fromServiceError } from "./status.ts";
 import {
   AdmitReply,
@@ -48,7 +48,7 @@ export class ProvinceNodeClient implements Disposable {
   readonly #stub;
   readonly #attributes: SpanAttributes;
 
-  constructor(endpoint: string, role: Role, identity: TlsIdentity) {
+  constructor(endpoint: string, role: Role, identity: TlsSource) {
     const security = clientSecurity(identity, role);
     this.#attributes = { "wjf.province": role.slice(1) as ProvinceCode };
     this.#stub = new ProvinceNodeStub(endpoint, security.credentials, security.options);
@@ -85,7 +85,7 @@ export class ProvinceNodeClient implements Disposable {
 export class AuthorityClient implements Disposable {
   readonly #stub;
 
-  constructor(endpoint: string, identity: TlsIdentity) {
+  constructor(endpoint: string, identity: TlsSource) {
     const security = clientSecurity(identity, "authority");
     this.#stub = new AuthorityStub(endpoint, security.credentials, security.options);
   }

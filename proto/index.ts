@@ -4,4 +4,5 @@ export * from "./clients.ts";
 export * from "./mutual-tls.ts";
 export * from "./server.ts";
 export * from "./status.ts";
+export { TlsFiles } from "./tls-files.ts";
 export * from "./wire.ts";

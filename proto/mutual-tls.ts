@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   type ChannelOptions,
   credentials,
+  experimental,
   type ServerCredentials,
   type ServerOptions,
   type ServerUnaryCall,
@@ -40,13 +41,23 @@ export function readTlsIdentity(folder: string): TlsIdentity {
   };
 }
 
-export function serverCredentials(identity: TlsIdentity): ServerCredentials {
+/** Certificates as they are, or as they are renewed (tls-files.ts). */
+export type TlsSource = TlsIdentity | experimental.CertificateProvider;
+
+function isRenewed(source: TlsSource): source is experimental.CertificateProvider {
+  return "addCaCertificateListener" in source;
+}
+
+export function serverCredentials(identity: TlsSource): ServerCredentials {
+  if (isRenewed(identity)) {
+    return experimental.createCertificateProviderServerCredentials(identity, identity, true);
+  }
   const pair = { private_key: identity.key, cert_chain: identity.certificate };
   return Servers.createSsl(identity.ca, [pair], true);
 }
 
 /** Credentials and options for calling a party in `role`, wherever it listens. */
-export function clientSecurity(identity: TlsIdentity, role: Role) {
+export function clientSecurity(identity: TlsSource, role: Role) {
   const options: ChannelOptions = {
     ...messageLimits,
     "grpc.ssl_target_name_override": roleName(role),
@@ -57,7 +68,9 @@ export function clientSecurity(identity: TlsIdentity, role: Role) {
     "grpc.max_reconnect_backoff_ms": 2000,
   };
   return {
-    credentials: credentials.createSsl(identity.ca, identity.key, identity.certificate),
+    credentials: isRenewed(identity)
+      ? experimental.createCertificateProviderChannelCredentials(identity, identity)
+      : credentials.createSsl(identity.ca, identity.key, identity.certificate),
     options,
   };
 }

@@ -35,6 +35,7 @@ import { FanOutGuard } from "./fan-out-guard.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import { countQuestions } from "./metrics.ts";
 import type { ModelGate } from "./models/gate.ts";
+import type { OwnKeys } from "./own-keys.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import type { ReplyKeyring } from "./reply-keys.ts";
 import { type Refusal, sealReply } from "./reply.ts";
@@ -43,8 +44,6 @@ import { type Refusal, sealReply } from "./reply.ts";
 const MAX_PROOF_AGE_S = 120;
 
 export interface NodeSecrets {
-  readonly signingKey: KeyObject;
-  readonly maskKey: PrivateX25519Jwk;
   /** K_subject: tags of identifiers. */
   readonly subjectKey: Buffer;
   /** Opens the opaque `sub` of tokens. */
@@ -56,6 +55,7 @@ export interface NodeSecrets {
 export interface NodeParts {
   readonly province: ProvinceCode;
   readonly secrets: NodeSecrets;
+  readonly ownKeys: OwnKeys;
   readonly scheme: HeScheme;
   readonly view: FederationView;
   readonly store: FeatureStore;
@@ -70,16 +70,12 @@ export interface NodeParts {
   /** Replies leave on multiples of this after arrival, so that time does not tell who is held. 0: at once. */
   readonly replyQuantumMs: number;
   /** Masks of one roster; a plaintext twin has none. */
-  readonly createMasks: (epoch: EpochView) => Pick<Masks, "apply">;
+  readonly createMasks: (epoch: EpochView, maskKey: PrivateX25519Jwk) => Pick<Masks, "apply">;
 }
 
 /** The real masks of this node under a roster. */
-export function rosterMasks(
-  province: ProvinceCode,
-  maskKey: PrivateX25519Jwk,
-  modulus: number,
-): NodeParts["createMasks"] {
-  return ({ roster, rosterDigest }) => {
+export function rosterMasks(province: ProvinceCode, modulus: number): NodeParts["createMasks"] {
+  return ({ roster, rosterDigest }, maskKey) => {
     const peers = new Map(roster.provinces.map((peer) => [peer.code, peer.mask_key]));
     return new Masks(province, maskKey, peers, rosterDigest, modulus);
   };

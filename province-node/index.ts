@@ -1,5 +1,6 @@
 // The public face of province-node/.
-export { createNodeKeys, type DealtKeys, type NodeEnrolment, storeDealtKeys } from "./secrets.ts";
+export { createNodeKeys, enrolNode, renewNodeKeys } from "./own-keys.ts";
+export { type DealtKeys, storeDealtKeys } from "./secrets.ts";
 export { type RunningNode, startProvinceNode } from "./start.ts";
 export { drain, isDrained, resume } from "./maintenance.ts";
 export { FeatureStore } from "./feature-store.ts";

@@ -1,11 +1,14 @@
 // What replies are sealed with, per epoch: this node's masks under the roster, an encryptor of the epoch's public key. Shared by
 // everything that answers fan-outs, so that encryptions prepared while idle serve whichever comes next.
 import type { EpochView } from "../consent/verifier.ts";
+import { WjfError } from "../core/errors.ts";
+import type { ProvinceCode } from "../core/ids.ts";
+import type { RosterProvince } from "../crypto/index.ts";
 import type { NodeParts } from "./answer.ts";
 import { heDurations } from "./metrics.ts";
 import type { ReplyKeys } from "./reply.ts";
 
-type KeyringParts = Pick<NodeParts, "province" | "secrets" | "scheme" | "createMasks">;
+type KeyringParts = Pick<NodeParts, "province" | "ownKeys" | "scheme" | "view" | "createMasks">;
 
 /** Epochs overlap by two; one more while the oldest is still asked about. */
 const EPOCHS_KEPT = 3;
@@ -18,19 +21,24 @@ export class ReplyKeyring implements Disposable {
     this.#parts = parts;
   }
 
+  /** @throws WjfError `secret-missing` when this province does not hold the keys that the roster names. */
   of(epoch: EpochView): ReplyKeys {
     const known = this.#keys.get(epoch.roster.epoch);
     if (known !== undefined) return known;
-    const { province, secrets, scheme } = this.#parts;
+    const { province, ownKeys, scheme, view } = this.#parts;
+    const [entry] = entriesOf(province, [epoch]);
+    if (entry === undefined) throw new WjfError("epoch-unknown", "a roster without this province");
+    const { signingKey, maskKey } = ownKeys.of(entry);
     const keys: ReplyKeys = {
       province,
-      signingKey: secrets.signingKey,
-      masks: this.#parts.createMasks(epoch),
+      signingKey,
+      masks: this.#parts.createMasks(epoch, maskKey),
       encryptor: scheme.encryptor(epoch.hePublicKey),
       onSealed: (seconds) => heDurations.observe({ operation: "encrypt" }, seconds),
     };
     this.#keys.set(epoch.roster.epoch, keys);
     this.#forgetOld();
+    ownKeys.settle(entriesOf(province, view.inForce()));
     return keys;
   }
 
@@ -51,4 +59,8 @@ export class ReplyKeyring implements Disposable {
     for (const { encryptor } of this.#keys.values()) encryptor[Symbol.dispose]();
     this.#keys.clear();
   }
+}
+
+function entriesOf(province: ProvinceCode, epochs: readonly EpochView[]): RosterProvince[] {
+  return epochs.flatMap(({ roster }) => roster.provinces.filter(({ code }) => code === province));
 }

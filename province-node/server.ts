@@ -12,7 +12,7 @@ import {
   roleName,
   serverCredentials,
   serverLimits,
-  type TlsIdentity,
+  type TlsSource,
   unaryMethod,
 } from "../proto/index.ts";
 import type { FanOutAnswerer } from "./answer.ts";
@@ -34,7 +34,7 @@ export interface NodeServer extends AsyncDisposable {
 /** @throws WjfError `port-in-use`. */
 export async function serveNode(
   answerers: Answerers,
-  identity: TlsIdentity,
+  identity: TlsSource,
   address: string,
   log: Logger,
 ): Promise<NodeServer> {

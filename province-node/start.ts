@@ -8,7 +8,7 @@ import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { type HeScheme, SealScheme } from "../crypto/index.ts";
 import { FederationView, followFederation, readTrustAnchor } from "../consent/verifier.ts";
-import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
+import { AuthorityClient, provinceRole, TlsFiles } from "../proto/index.ts";
 import { FanOutAnswerer, type NodeParts, rosterMasks } from "./answer.ts";
 import { BatchAnswerer } from "./batch-answer.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
@@ -16,6 +16,7 @@ import { FeatureStore } from "./feature-store.ts";
 import { isDrained } from "./maintenance.ts";
 import { watchNode } from "./metrics.ts";
 import { ModelGate } from "./models/gate.ts";
+import { OwnKeys } from "./own-keys.ts";
 import { ReplyKeyring } from "./reply-keys.ts";
 import { readNodeSecrets } from "./secrets.ts";
 import { type Answerers, serveNode } from "./server.ts";
@@ -46,7 +47,8 @@ export async function startProvinceNode(
   await using resources = new AsyncDisposableStack();
   const secretsFolder = join(folder, "secrets");
   const secrets = readNodeSecrets(secretsFolder);
-  const identity = readTlsIdentity(secretsFolder);
+  const role = provinceRole(province);
+  const identity = resources.use(await TlsFiles.open(secretsFolder, role, log));
   const trustAnchor = readTrustAnchor(join(secretsFolder, "trust.jwk"));
   const catalogue = new LiveCatalogue({
     folder: packageFolder(folder),
@@ -68,6 +70,7 @@ export async function startProvinceNode(
   const parts: NodeParts = {
     province,
     secrets,
+    ownKeys: new OwnKeys(secretsFolder),
     scheme,
     view,
     store,
@@ -77,7 +80,7 @@ export async function startProvinceNode(
     clock: systemClock,
     random: systemRandom,
     verifySample: settings.verifySample,
-    createMasks: crypto.createMasks(province, secrets.maskKey, scheme.parameters.plainModulus),
+    createMasks: crypto.createMasks(province, scheme.parameters.plainModulus),
     replyQuantumMs: settings.replyQuantumMs,
   };
   const keyring = resources.use(new ReplyKeyring(parts));

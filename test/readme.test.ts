@@ -73,8 +73,8 @@ function help(path: string): Promise<string> {
   return asked;
 }
 
-/** Commands of one word; the others have two, and arguments after that. */
-const DEPTH: Readonly<Record<string, number>> = { up: 1, demo: 1, ask: 1 };
+/** Commands of one word, and of three; the others have two, and arguments after that. */
+const DEPTH: Readonly<Record<string, number>> = { up: 1, demo: 1, ask: 1, "authority province": 3 };
 
 describe("commands", () => {
   const wjf = DOCUMENTS.flatMap((document) =>
@@ -90,7 +90,8 @@ describe("commands", () => {
   test.each(wjf)("$document: wjf $line", async ({ line }) => {
     if (line === "--help") return expect(await help("")).toContain("Usage: wjf");
     const words = /^[a-z-]+( [a-z-]+)*/.exec(line)?.[0].replace(/ --.*/, "") ?? "";
-    const path = words.split(" ").slice(0, DEPTH[words.split(" ")[0] ?? ""] ?? 2);
+    const [first = "", second = ""] = words.split(" ");
+    const path = words.split(" ").slice(0, DEPTH[`${first} ${second}`] ?? DEPTH[first] ?? 2);
     const said = await help(path.join(" "));
     // For an unknown subcommand the parent's help is printed.
     expect(said).toContain(`Usage: wjf ${path.join(" ")} [options]`);

@@ -10,7 +10,7 @@ import {
   importPrivate,
   PrivateP256Jwk,
 } from "../../crypto/index.ts";
-import { readNodeSecrets } from "../../province-node/secrets.ts";
+import { readOwnPair } from "../../province-node/own-keys.ts";
 import type { GivenConsent, Reply } from "../federation/bank.ts";
 import { openScene, type Scene } from "../federation/scene.ts";
 import { HostileNode } from "./hostile-node.ts";
@@ -99,7 +99,7 @@ describe("a ciphertext that the receipt does not stand for", () => {
     [
       "signed with another province's key",
       (digested) => {
-        const { signingKey } = readNodeSecrets(secretsOf("12"));
+        const { signingKey } = readOwnPair(secretsOf("12"));
         return node.signed(node.unmasked([1]), digested, {}, signingKey);
       },
     ],

@@ -24,7 +24,7 @@ import {
   serverCredentials,
   unaryMethod,
 } from "../../proto/index.ts";
-import { readNodeSecrets } from "../../province-node/secrets.ts";
+import { readOwnPair } from "../../province-node/own-keys.ts";
 import { sealReply } from "../../province-node/reply.ts";
 import type { HostileGateway } from "../federation/hostile-gateway.ts";
 
@@ -33,7 +33,7 @@ export class HostileNode implements AsyncDisposable {
   answer: (digested: DigestedDescriptor) => object = () => ({});
   asked = 0;
   readonly #code: ProvinceCode;
-  readonly #secrets;
+  readonly #own;
   readonly #scheme: SealScheme;
   readonly #resources = new AsyncDisposableStack();
   /** The epoch's public key and roster, as everybody has them. */
@@ -42,7 +42,7 @@ export class HostileNode implements AsyncDisposable {
   private constructor(code: ProvinceCode, settings: Settings, scheme: SealScheme) {
     this.#code = code;
     this.#scheme = this.#resources.use(scheme);
-    this.#secrets = readNodeSecrets(join(partyFolder(settings.home, code), "secrets"));
+    this.#own = readOwnPair(join(partyFolder(settings.home, code), "secrets"));
   }
 
   static async start(code: string, settings: Settings): Promise<HostileNode> {
@@ -68,7 +68,7 @@ export class HostileNode implements AsyncDisposable {
     values: (slots: Uint32Array) => void = () => {},
   ): EvaluateReply {
     const { roster, rosterDigest } = this.#knownEpoch();
-    const { maskKey, signingKey } = this.#secrets;
+    const { maskKey, signingKey } = this.#own;
     const peers = new Map(roster.provinces.map(({ code, mask_key }) => [code, mask_key]));
     const masks = new Masks(this.#code, maskKey, peers, rosterDigest, HE_PARAMETERS.plainModulus);
     using encryptor = this.#scheme.encryptor(this.#knownEpoch().publicKey);
@@ -85,7 +85,7 @@ export class HostileNode implements AsyncDisposable {
     ciphertext: Buffer,
     { digest }: DigestedDescriptor,
     bent: Partial<NodeReceipt> = {},
-    key: KeyObject = this.#secrets.signingKey,
+    key: KeyObject = this.#own.signingKey,
   ): EvaluateReply {
     const receipt = {
       province: this.#code,

@@ -43,6 +43,9 @@ describe("refused by the variable's name, before anything starts", () => {
     ["WJF_AUTHORITY_ENDPOINT", "http://authority.example:443"],
     ["WJF_MERGE_AUDIT_PROBABILITY", "1.1"],
     ["WJF_MERGE_AUDIT_PROBABILITY", "-1"],
+    // A node could no longer remember which fan-outs it has answered.
+    ["WJF_EPOCH_MAX_RELEASES", "65537"],
+    ["WJF_EPOCH_LIFETIME_S", "0"],
     // An empty variable is no 0: it would turn a guard off.
     ["WJF_MERGE_AUDIT_PROBABILITY", ""],
     ["WJF_VERIFY_SAMPLE", " "],

@@ -11,7 +11,9 @@ import { partyFolder, readSettings, type Settings } from "../../core/config.ts";
 import { PROVINCES, type Province } from "../../core/provinces.ts";
 import { readSecretFile } from "../../core/secret-file.ts";
 import { createLogger, type Logger, silentLogger } from "../../core/log.ts";
+import type { RosterProvince } from "../../crypto/index.ts";
 import { performCeremony } from "../../cli/ceremony.ts";
+import { writeRosterChange } from "../../consent/roster-change.ts";
 import { startAuthority, type RunningAuthority } from "../../consent/start.ts";
 import { startGateway, type RunningGateway } from "../../gateway/index.ts";
 import { startProvinceNode } from "../../province-node/index.ts";
@@ -23,6 +25,8 @@ export const ASOF = "2026-11-01";
 export interface Federation extends AsyncDisposable {
   readonly settings: Settings;
   readonly provinces: readonly Province[];
+  /** What the roster says, or would say, of each. */
+  readonly enrolments: readonly RosterProvince[];
   readonly authority: RunningAuthority;
   readonly gateway: RunningGateway;
   readonly truth: readonly TruthPerson[];
@@ -33,6 +37,8 @@ export interface Federation extends AsyncDisposable {
 export interface FederationOptions {
   readonly provinces?: number;
   readonly peoplePerProvince?: number;
+  /** Of the provinces, so many of the last are up with their people, but not in the roster at first. */
+  readonly outside?: number;
   readonly log?: Logger;
   readonly environment?: NodeJS.ProcessEnv;
   /** Changes a province's raw tables before they are loaded. */
@@ -62,12 +68,15 @@ export async function startFederation(options: FederationOptions = {}): Promise<
   };
   const settings = readSettings(environment);
   const portOf = new Map(provinces.map(({ code }, i) => [code, nodes[i] as number]));
-  await performCeremony({
+  const { provinces: enrolments } = await performCeremony({
     settings,
     provinces,
     endpoint: ({ code }) => `127.0.0.1:${portOf.get(code)}`,
     nowMs: Date.now(),
   });
+  for (const { code } of provinces.slice(provinces.length - (options.outside ?? 0))) {
+    writeRosterChange(partyFolder(home, "authority"), { kind: "leave", code });
+  }
   const truth = await loadSandbox(settings, provinces, options);
   const authority = resources.use(await startAuthority(settings, log));
   const running = new Map<string, AsyncDisposable>();
@@ -86,6 +95,7 @@ export async function startFederation(options: FederationOptions = {}): Promise<
   return {
     settings,
     provinces,
+    enrolments,
     authority,
     gateway: gatewayService,
     truth,
