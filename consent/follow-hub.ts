@@ -26,7 +26,7 @@ export interface FollowHubParts {
   readonly log: Logger;
 }
 
-type Follower = Pick<ServerWritableStream<unknown, unknown>, "write">;
+type Follower = Pick<ServerWritableStream<unknown, unknown>, "write" | "end">;
 type FollowerKind = "gateway" | "node";
 
 export class FollowHub implements Disposable {
@@ -132,9 +132,15 @@ export class FollowHub implements Disposable {
     }
   }
 
+  /** Ends every stream: followers find another authority, or this one again, and a server that stops need not wait for them. */
+  release(): void {
+    for (const follower of this.#followers.keys()) follower.end();
+    this.#followers.clear();
+  }
+
   [Symbol.dispose](): void {
     this.#resources.dispose();
-    this.#followers.clear();
+    this.release();
   }
 }
 

@@ -154,6 +154,7 @@ export async function startAuthority(
   const grpc = resources.use(
     await serveAuthority({ admitter, releaser, batches, hub, log }, identity, address),
   );
+  resources.defer(() => hub.release());
   const owned = resources.move();
   return {
     url: http.url,

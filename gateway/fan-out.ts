@@ -44,8 +44,20 @@ interface Merge {
   readonly replies: readonly EvaluateReply[];
 }
 
-/** Shares of the time limit: a first round, a second without those that failed, the release. */
-const SHARES = { first: 0.5, second: 0.25, release: 0.25 };
+/** When each is over, as a share of the time limit: a first round, a second without those that failed, the release. */
+const ENDS = { first: 0.5, second: 0.75, release: 1 };
+
+type LeftMs = (until: keyof typeof ENDS) => number;
+
+/** What is left of a time limit that begins with this call; 0 when it is over. */
+function timeLimit(timeoutMs: number): LeftMs {
+  const begunMs = performance.now();
+  return (until) => Math.max(0, begunMs + timeoutMs * ENDS[until] - performance.now());
+}
+
+interface Run extends FanOutParts {
+  readonly leftMs: LeftMs;
+}
 
 /**
  * Outcomes in the group's order.
@@ -70,13 +82,17 @@ async function carry(
   parts: FanOutParts,
 ): Promise<readonly ReleaseOutcome[]> {
   const outcomes: Outcomes = new Map();
+  const run: Run = { ...parts, leftMs: timeLimit(parts.timeoutMs) };
   const epoch = parts.view.current();
   const participants = parts.provinces.participants(epoch);
-  const first = await collect(group, participants, epoch, parts, SHARES.first, outcomes);
-  const merge = first.merge ?? (await secondRound(first, epoch, parts, outcomes));
-  if (merge !== undefined) await release(merge, parts, outcomes);
-  return group.map((query) => outcomes.get(query) ?? { result: "refusal", refusal: "internal" });
+  const first = await collect(group, participants, epoch, run, "first", outcomes);
+  const merge = first.merge ?? (await secondRound(first, epoch, run, outcomes));
+  if (merge !== undefined) await release(merge, run, outcomes);
+  return group.map((query) => outcomes.get(query) ?? UNTOLD);
 }
+
+/** The authority has said nothing of it, and may have released it: under its query id it can be asked again. */
+const UNTOLD: ReleaseOutcome = { result: "refusal", refusal: "federation-unavailable" };
 
 /** What is decided so far. */
 type Outcomes = Map<PendingQuery, ReleaseOutcome>;
@@ -92,13 +108,13 @@ interface Round {
 async function secondRound(
   { asked, answering }: Round,
   epoch: EpochView,
-  parts: FanOutParts,
+  run: Run,
   outcomes: Outcomes,
 ): Promise<Merge | undefined> {
   if (asked.length === 0) return undefined;
   if (answering.length < quorum(epoch.roster.provinces.length))
     throw new WjfError("coverage-incomplete");
-  const second = await collect(asked, answering, epoch, parts, SHARES.second, outcomes);
+  const second = await collect(asked, answering, epoch, run, "second", outcomes);
   if (second.merge === undefined && second.asked.length > 0) {
     throw new WjfError("coverage-incomplete");
   }
@@ -109,24 +125,23 @@ async function collect(
   group: readonly PendingQuery[],
   provinces: readonly ProvinceCode[],
   epoch: EpochView,
-  parts: FanOutParts,
-  share: number,
+  run: Run,
+  round: "first" | "second",
   outcomes: Outcomes,
 ): Promise<Round> {
-  const timeoutMs = parts.timeoutMs * share;
-  const admitted = await admit(group, provinces, epoch, parts, timeoutMs, outcomes);
+  const leftMs = (): number => run.leftMs(round);
+  const admitted = await admit(group, provinces, epoch, run, leftMs, outcomes);
   if (admitted === undefined) return { asked: [], answering: provinces };
   const { asked, digested, admission } = admitted;
-  const round = share === SHARES.first ? "first" : "second";
   rounds.inc({ kind: "query", round });
   fanOutQuestions.observe(asked.length);
   fanOutSlots.observe(digested.slotsUsed);
   const credentials = asked.map((query) => query.credentials);
   const request = { descriptor: digested.bytes, credentials, admission };
-  using sum = parts.scheme.sum();
+  using sum = run.scheme.sum();
   let mergeMs = 0;
   const ask = async (code: ProvinceCode): Promise<EvaluateReply> =>
-    await parts.provinces.evaluate(code, epoch, request, timeoutMs, (reply) => {
+    await run.provinces.evaluate(code, epoch, request, leftMs(), (reply) => {
       verifyReply(code, reply, digested, epoch);
       mergeMs += timeToAdd(reply.ciphertext, sum);
     });
@@ -139,7 +154,7 @@ async function collect(
   });
   for (const [i, result] of settled.entries()) {
     if (result.status === "fulfilled") continue;
-    parts.log.warn({ province: provinces[i], err: result.reason }, "a province did not answer");
+    run.log.warn({ province: provinces[i], err: result.reason }, "a province did not answer");
   }
   const replies = settled.flatMap((result) =>
     result.status === "fulfilled" ? [result.value] : [],
@@ -164,14 +179,14 @@ async function admit(
   provinces: readonly ProvinceCode[],
   epoch: EpochView,
   parts: FanOutParts,
-  timeoutMs: number,
+  leftMs: () => number,
   outcomes: Outcomes,
 ): Promise<Admitted | undefined> {
   let asked = group;
   while (asked.length > 0) {
     const digested = describe(asked, provinces, epoch);
     const items = asked.map(({ credentials, sealed }) => ({ credentials, sealed }));
-    const reply = await parts.authority.admit({ descriptor: digested.bytes, items }, timeoutMs);
+    const reply = await parts.authority.admit({ descriptor: digested.bytes, items }, leftMs());
     if (reply.step === "admission") return { asked, digested, admission: reply.admission };
     for (const { item, outcome } of reply.settled.items) {
       const query = asked[item];
@@ -230,7 +245,7 @@ export function timeToAdd(ciphertext: Buffer, sum: Pick<HeSum, "add">): number {
 
 async function release(
   { asked, digested, merged, replies }: Merge,
-  parts: FanOutParts,
+  run: Run,
   outcomes: Outcomes,
 ): Promise<void> {
   const commitment: MergeCommitment = {
@@ -240,13 +255,12 @@ async function release(
   const commit = {
     descriptor: digested.bytes,
     merged,
-    commitment: signStatement("merge", commitment, parts.signingKey),
+    commitment: signStatement("merge", commitment, run.signingKey),
     receipts: replies.map(({ receipt }) => receipt),
     items: asked.map(({ credentials, sealed }) => ({ credentials, sealed })),
   };
   const reveal = (): readonly Uint8Array[] => replies.map(({ ciphertext }) => ciphertext);
-  const timeoutMs = parts.timeoutMs * SHARES.release;
-  const released = await parts.authority.release(commit, reveal, timeoutMs);
+  const released = await run.authority.release(commit, reveal, run.leftMs("release"));
   for (const [i, outcome] of released.entries()) {
     const query = asked[i];
     if (query !== undefined) outcomes.set(query, outcome);

@@ -99,7 +99,8 @@ export class AuthorityClient implements Disposable {
       request: object,
     ) => ClientReadableStream<unknown>;
     const stream = open.call(this.#stub, {});
-    signal.addEventListener("abort", () => stream.cancel(), { once: true });
+    const cancel = (): void => stream.cancel();
+    signal.addEventListener("abort", cancel);
     try {
       for await (const message of stream) {
         yield parseWith(FederationUpdate, message, "epoch-unknown", "update");
@@ -107,6 +108,8 @@ export class AuthorityClient implements Disposable {
     } catch (error) {
       if (!signal.aborted) throw isServiceError(error) ? fromServiceError(error) : error;
     } finally {
+      // Or each time that the authority is followed anew would be kept for as long as the process lives.
+      signal.removeEventListener("abort", cancel);
       stream.cancel();
     }
   }
@@ -114,7 +117,7 @@ export class AuthorityClient implements Disposable {
   /** @throws WjfError the authority's code, `deadline-exceeded` or `federation-unavailable`. */
   async admit(request: AdmitRequest, timeoutMs: number): Promise<AdmitReply> {
     const reply = await callUnary(this.#stub, "Admit", request, timeoutMs);
-    return parseWith(AdmitReply, reply, "receipt-invalid", "reply");
+    return parseWith(AdmitReply, reply, "federation-unavailable", "reply");
   }
 
   /**
@@ -171,7 +174,8 @@ async function converse<Outcomes>(
   try {
     stream.write({ commit: turn.commit });
     for await (const message of stream) {
-      const reply = parseWith(schema, message, "internal");
+      // Whatever it says, it may have released: the caller is to ask again.
+      const reply = parseWith(schema, message, "federation-unavailable", "reply");
       if (reply.step === "outcomes") return reply.outcomes;
       stream.write({ reveal: { ciphertexts: turn.reveal() } });
     }

@@ -1,7 +1,9 @@
 // Mutual TLS between the parties. A certificate names a role as a DNS name (`gateway`, `authority`, `p51`, under
 // weijifen.internal), and both ends check it: a province cannot call another, nor pose as the gateway.
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import {
+  type ChannelCredentials,
   type ChannelOptions,
   credentials,
   experimental,
@@ -56,23 +58,59 @@ export function serverCredentials(identity: TlsSource): ServerCredentials {
   return Servers.createSsl(identity.ca, [pair], true);
 }
 
+/** Within this a connection has to be made, from the first byte of TLS to the first of HTTP/2. */
+const CONNECTED_WITHIN_MS = 10_000;
+
 /** Credentials and options for calling a party in `role`, wherever it listens. */
-export function clientSecurity(identity: TlsSource, role: Role) {
+export function clientSecurity(
+  identity: TlsSource,
+  role: Role,
+  connectedWithinMs = CONNECTED_WITHIN_MS,
+) {
   const options: ChannelOptions = {
     ...messageLimits,
     "grpc.ssl_target_name_override": roleName(role),
     "grpc.default_authority": roleName(role),
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
+    // A connection that leads nowhere any more is found within these two together, whether or not anybody asks, and long before
+    // a status list grows stale.
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 5000,
+    "grpc.keepalive_permit_without_calls": 1,
     "grpc.initial_reconnect_backoff_ms": 200,
     "grpc.max_reconnect_backoff_ms": 2000,
   };
-  return {
-    credentials: isRenewed(identity)
-      ? experimental.createCertificateProviderChannelCredentials(identity, identity)
-      : credentials.createSsl(identity.ca, identity.key, identity.certificate),
-    options,
+  const secure = isRenewed(identity)
+    ? experimental.createCertificateProviderChannelCredentials(identity, identity)
+    : credentials.createSsl(identity.ca, identity.key, identity.certificate);
+  return { credentials: limitConnecting(secure, connectedWithinMs), options };
+}
+
+/**
+ * grpc-js 1.14 waits for ever for a handshake, TLS's or HTTP/2's (grpc/grpc-node#2785): a party that goes silent within one would
+ * never be called again. docs/decisions/083-silent-connections.md.
+ */
+function limitConnecting(secure: ChannelCredentials, withinMs: number): ChannelCredentials {
+  const create = secure._createSecureConnector.bind(secure);
+  secure._createSecureConnector = (...parameters) => {
+    const connector = create(...parameters);
+    const connect = connector.connect.bind(connector);
+    connector.connect = async (socket) => {
+      const { promise: late, reject } = Promise.withResolvers<never>();
+      let made: Socket = socket;
+      const limit = setTimeout(() => {
+        // A server's first record holds its HTTP/2 settings: with any byte of it the connection is made.
+        if (made !== socket && made.bytesRead > 0) return;
+        made.destroy();
+        reject(new WjfError("deadline-exceeded", "connecting"));
+      }, withinMs).unref();
+      socket.once("close", () => clearTimeout(limit));
+      const connected = await Promise.race([connect(socket), late]);
+      made = connected.socket;
+      return connected;
+    };
+    return connector;
   };
+  return secure;
 }
 
 export const messageLimits: ChannelOptions = {

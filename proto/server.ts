@@ -27,6 +27,7 @@ export async function bindServer(
   server: Server,
   address: string,
   credentials: ServerCredentials,
+  drainMs = DRAIN_MS,
 ): Promise<BoundServer> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   server.bindAsync(address, credentials, (error, port) => {
@@ -34,12 +35,16 @@ export async function bindServer(
     else resolve(port);
   });
   const port = await promise;
-  return { port, [Symbol.asyncDispose]: () => stop(server) };
+  return { port, [Symbol.asyncDispose]: () => stop(server, drainMs) };
 }
 
-async function stop(server: Server): Promise<void> {
+async function stop(server: Server, drainMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const force = setTimeout(() => server.forceShutdown(), DRAIN_MS);
+  const force = setTimeout(() => {
+    server.forceShutdown();
+    // grpc-js would still wait for connections within their handshake, which it does not know how to end.
+    resolve();
+  }, drainMs);
   server.tryShutdown(() => resolve());
   await promise;
   clearTimeout(force);

@@ -1,5 +1,7 @@
 // A gRPC server over mutual TLS: it binds or says why not, lets running calls finish, and tells who calls.
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
@@ -47,7 +49,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A node that answers as told, and whom it thinks is calling. */
-async function serve(work: () => Promise<object> = async () => reply) {
+async function serve(work: () => Promise<object> = async () => reply, drainMs?: number) {
   const callers: string[] = [];
   const server = new Server();
   server.addService(ProvinceNodeStub.service, {
@@ -56,7 +58,8 @@ async function serve(work: () => Promise<object> = async () => reply) {
       return await work();
     }, silentLogger),
   });
-  const bound = await bindServer(server, "127.0.0.1:0", serverCredentials(identities.node));
+  const credentials = serverCredentials(identities.node);
+  const bound = await bindServer(server, "127.0.0.1:0", credentials, drainMs);
   return { bound, callers, endpoint: `127.0.0.1:${bound.port}` };
 }
 
@@ -134,6 +137,14 @@ test("stopping lets a running call finish", async () => {
   expect(await answer).toEqual(reply);
   await stopped;
   await expect(client.evaluate(request, 1000)).rejects.toThrow();
+});
+
+test("stopping does not wait for who has connected and says nothing", async () => {
+  const { bound } = await serve(undefined, 50);
+  const silent = connect(bound.port, "127.0.0.1");
+  await once(silent, "connect");
+  await bound[Symbol.asyncDispose]();
+  silent.destroy();
 });
 
 test("a call has a deadline, and a late answer is told as late", async () => {
