@@ -13,7 +13,7 @@ import {
 } from "../../cli/demo-institution.ts";
 import { Institution, type TimedAnswer } from "../../cli/institution.ts";
 import { addClient } from "../../consent/clients.ts";
-import { type Leaf, showLeaves } from "../../consent/log/index.ts";
+import { type Leaf, showLeaves, verifyLog } from "../../consent/log/index.ts";
 import { CODES_PER_HOUR, WRONG_PER_HOUR } from "../../consent/credit-life/offer-codes.ts";
 import { addOffer, OFFER_PURPOSE, retireOffer } from "../../consent/credit-life/offers.ts";
 import { loadCatalogue } from "../../catalogue/index.ts";
@@ -81,6 +81,11 @@ function offer(
     valid_until,
     max_uses,
   });
+}
+
+/** What tests before have used up. */
+async function forgetGuesses(by: string): Promise<void> {
+  await db().deleteFrom("offer_attempt").where("client_id", "=", by).execute();
 }
 
 function msisdnOf({ numbers }: TruthPerson): string {
@@ -287,6 +292,7 @@ describe("the merchant", () => {
     const person = await signedIn(federation.truth[2] as TruthPerson);
     const codes = [await codeFrom(person, "deposit-free"), await codeFrom(person, "deposit-free")];
     await hotel.redeem(codes[0] as string, CREDIT);
+    await forgetGuesses("rental");
     // The hour may end meanwhile, once: then as many again.
     const told: (string | undefined)[] = [];
     while (told.at(-1) !== "rate-limited" && told.length <= 2 * WRONG_PER_HOUR) {
@@ -378,11 +384,17 @@ test("an offer is over when it has been redeemed as often as it may", async () =
   await offer("only-one", "rental", PERSONAL, 1);
   const person = await signedIn(federation.truth[6] as TruthPerson);
   const codes = [await codeFrom(person, "only-one"), await codeFrom(person, "only-one")];
-  // What the test above has used up.
-  await db().deleteFrom("offer_attempt").where("client_id", "=", "rental").execute();
+  await forgetGuesses("rental");
   await rental.redeem(codes[0] as string, PERSONAL);
   await expect(rental.redeem(codes[1] as string, PERSONAL)).rejects.toMatchObject({
     code: "offer-code-refused",
   });
   expect((await person.open("/portal/offers")).html).not.toContain("only-one");
+});
+
+test("the log holds: every release had its consent, those that were codes too", async () => {
+  const { log } = federation.authority.ledger;
+  const report = await verifyLog(log, { verifierKeys: log.verifierKeys });
+  expect(report.findings).toEqual([]);
+  expect((await consentLeaves()).some(({ event }) => event === "consumed")).toBe(true);
 });
