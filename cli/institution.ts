@@ -15,7 +15,7 @@ import {
   type PrivateP256Jwk,
   sealJson,
 } from "../crypto/index.ts";
-import { QUERIES_PATH, type ResultForm } from "../consent/index.ts";
+import { OFFER_PURPOSE, QUERIES_PATH, type ResultForm } from "../consent/index.ts";
 import {
   approveInSandbox,
   latestMessage,
@@ -29,16 +29,19 @@ export interface Subject {
   readonly value: string;
 }
 
-export interface ConsentOptions {
-  readonly subject: Subject;
+interface Wish {
   readonly products: readonly string[];
   readonly purpose: string;
   readonly result: ResultForm;
   readonly maxUses: number;
-  /** The sandbox's person agrees at once; otherwise a real person has to. */
-  readonly sandboxApproves: boolean;
   /** Binds the token to the institution's own key, as the rows of a batch have to be. */
   readonly boundToOwnKey?: boolean;
+}
+
+export interface ConsentOptions extends Wish {
+  readonly subject: Subject;
+  /** The sandbox's person agrees at once; otherwise a real person has to. */
+  readonly sandboxApproves: boolean;
 }
 
 export const GatewayAnswer = z.looseObject({
@@ -79,25 +82,43 @@ export class Institution {
 
   /** @throws WjfError `consent-unknown` when the person does not agree, or nobody is known by the subject. */
   async consent(options: ConsentOptions): Promise<ObtainedConsent> {
-    const { privateKey, publicKey } = await importPair(this.#keys.signing);
-    const { kid } = this.#keys.signing;
     const outbox = join(partyFolder(this.#settings.home, "authority"), "outbox.ndjson");
     const approve = async (): Promise<void> => approveInSandbox(await latestMessage(outbox));
+    const hint = loginHint(options.subject);
+    return await this.#obtain(hint, options, options.sandboxApproves ? approve : undefined);
+  }
+
+  /** The consent that a person gave as a code for one of our offers. @throws WjfError `offer-code-refused`, `rate-limited`. */
+  async redeem(code: string, product: string): Promise<ObtainedConsent> {
+    const wish = { products: [product], purpose: OFFER_PURPOSE, maxUses: 1 } as const;
+    const decided = async (): Promise<void> => {};
+    const hint = `offer-code:${code}`;
+    return await this.#obtain(hint, { ...wish, result: "boolean" }, decided).catch(codeRefused);
+  }
+
+  /** @param approve resolves when the person has decided */
+  async #obtain(
+    loginHint: string,
+    { purpose, products, maxUses, result, boundToOwnKey }: Wish,
+    approve: (() => Promise<void>) | undefined,
+  ): Promise<ObtainedConsent> {
+    const { privateKey, publicKey } = await importPair(this.#keys.signing);
+    const { kid } = this.#keys.signing;
     return await obtainConsent({
       issuer: this.#settings.authorityUrl,
       clientId: this.#keys.clientId,
       clientKey: { kid: kid ?? "", privateKey },
-      loginHint: loginHint(options.subject),
-      purpose: options.purpose,
-      products: options.products,
+      loginHint,
+      purpose,
+      products,
       limits: {
         fetch: "ONETIME",
-        max_uses: options.maxUses,
-        result: options.result,
+        max_uses: maxUses,
+        result,
         retention: { unit: "DAY", value: 30 },
       },
-      ...(options.sandboxApproves ? { approve } : {}),
-      ...(options.boundToOwnKey === true && { dpopKey: { privateKey, publicKey } }),
+      ...(approve && { approve }),
+      ...(boundToOwnKey === true && { dpopKey: { privateKey, publicKey } }),
     });
   }
 
@@ -161,6 +182,14 @@ async function importPair(jwk: PrivateP256Jwk): Promise<webcrypto.CryptoKeyPair>
 
 function loginHint({ kind, value }: Subject): string {
   return `${kind === "msisdn" ? "tel" : "cn-id"}:${value}`;
+}
+
+/** What the authority says of a code that it will not take (CIBA §13), or of too many. */
+function codeRefused(error: unknown): never {
+  const { error: code } = error as { readonly error?: unknown };
+  if (code === "unknown_user_id") throw new WjfError("offer-code-refused");
+  if (code === "temporarily_unavailable") throw new WjfError("rate-limited", "codes");
+  throw error;
 }
 
 const ATTEMPTS = 5;

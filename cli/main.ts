@@ -13,6 +13,7 @@ import { registerFederationCommands } from "./federation-commands.ts";
 import { registerModelCommands } from "./model-commands.ts";
 import { registerNodeCommands } from "./node-commands.ts";
 import { registerObjectionCommands } from "./objection-commands.ts";
+import { registerOfferCommands } from "./offer-commands.ts";
 
 const program = new Command("wjf")
   .description("WeiJiFen: a privacy-preserving federated credit-query gateway")
@@ -27,6 +28,7 @@ registerNodeCommands(program);
 registerClientCommands(program);
 registerConsentCommands(program);
 registerObjectionCommands(program);
+registerOfferCommands(program);
 registerAuditCommands(program);
 registerCatalogueCommands(program);
 registerModelCommands(program);

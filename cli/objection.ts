@@ -29,8 +29,11 @@ export async function objectionList(
     each.product,
     each.query_id,
     each.due,
+    each.human_review ? "human review" : "",
   ]);
-  output.line(table([["objection", "state", "institution", "product", "query", "due"], ...rows]));
+  output.line(
+    table([["objection", "state", "institution", "product", "query", "due", ""], ...rows]),
+  );
   output.result({ objections });
 }
 
@@ -47,6 +50,7 @@ function view(objection: Objection) {
     due: new Date(objection.dueAt).toISOString(),
     resolved: resolvedAt === null ? null : new Date(resolvedAt).toISOString(),
     statement: objection.statement,
+    human_review: objection.humanReview,
     reply: objection.reply,
   };
 }

@@ -5,6 +5,7 @@ import { Approvals } from "./approval/approvals.ts";
 import { SmsChallenges } from "./approval/sms-challenge.ts";
 import { PersonSessions } from "./approval/person-session.ts";
 import type { ConsentOptions } from "./consent-options.ts";
+import { OfferCodes } from "./credit-life/offer-codes.ts";
 import { ConsentLifecycle } from "./lifecycle.ts";
 import { forgetExpired } from "./oidc/adapter.ts";
 import { Backchannel, outcomeThrough } from "./oidc/backchannel.ts";
@@ -17,6 +18,7 @@ export class ConsentService {
   readonly lifecycle: ConsentLifecycle;
   readonly approvals: Approvals;
   readonly sessions: PersonSessions;
+  readonly offerCodes: OfferCodes;
   readonly statusLists: StatusIssuer;
   readonly #challenges: SmsChallenges;
   readonly #backchannel: Backchannel;
@@ -34,14 +36,17 @@ export class ConsentService {
       signingKey: () => currentSigningKey(this.#keys),
     });
     const { lifecycle } = this;
+    const outcome = outcomeThrough(() => this.#provider);
     this.approvals = new Approvals({
       ...options,
       lifecycle,
       challenges: this.#challenges,
-      outcome: outcomeThrough(() => this.#provider),
+      outcome,
     });
     this.sessions = new PersonSessions({ ...options, challenges: this.#challenges });
-    this.#backchannel = new Backchannel({ options, lifecycle, approvals: this.approvals });
+    this.offerCodes = new OfferCodes({ ...options, lifecycle });
+    const { approvals, offerCodes } = this;
+    this.#backchannel = new Backchannel({ options, lifecycle, approvals, offerCodes, outcome });
     this.#provider = this.#newProvider();
   }
 
@@ -69,6 +74,7 @@ export class ConsentService {
     while ((await transact((tx) => this.lifecycle.expireDue(tx))) > 0);
     await transact((tx) => this.approvals.forgetLapsed(tx));
     await this.#challenges.forgetOld(db);
+    await this.offerCodes.forgetOld(db);
     await forgetExpired(db, clock);
   }
 

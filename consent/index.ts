@@ -10,6 +10,13 @@ export {
   listClients,
   rotateClient,
 } from "./clients.ts";
+export {
+  addOffer,
+  listOffers,
+  type Offer,
+  OFFER_PURPOSE,
+  retireOffer,
+} from "./credit-life/offers.ts";
 export { type Consent, CONSENT_STATES } from "./consent-record.ts";
 export { openAuthorityDatabase, withConsentDatabase } from "./database.ts";
 export { type Federation, readFederation } from "./epochs.ts";

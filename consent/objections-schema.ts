@@ -1,5 +1,6 @@
 // The table of objections: what a person disputes, until when it must be answered, and how it was. The person's words and
 // the operator's are sealed at rest (consent/at-rest.ts); the log has a salted commitment to the former (DESIGN §6).
+import type { Generated } from "kysely";
 import type { Migration } from "../core/database.ts";
 
 export interface ObjectionTable {
@@ -12,6 +13,8 @@ export interface ObjectionTable {
   /** Whom it is about, as the consent has it: answers about the same person are marked. */
   subject_index: string;
   statement_sealed: Uint8Array;
+  /** 1 when a person is to look at what was decided on the answer (PIPL article 24). */
+  human_review: Generated<number>;
   state: string;
   filed_at: number;
   /** Twenty days after it was filed (Credit Industry Regulation article 25). */
@@ -51,6 +54,15 @@ export const objectionMigrations: readonly Migration[] = [
           .columns(columns)
           .execute();
       }
+    },
+  },
+  {
+    name: "2026-11-24-061-objection-review",
+    async up(db) {
+      await db.schema
+        .alterTable("objection")
+        .addColumn("human_review", "integer", (column) => column.notNull().defaultTo(0))
+        .execute();
     },
   },
 ];

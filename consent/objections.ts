@@ -38,6 +38,8 @@ export interface Objection {
   readonly product: string;
   readonly state: ObjectionState;
   readonly statement: string;
+  /** The person asks that a person looks at what was decided on the answer. */
+  readonly humanReview: boolean;
   readonly reply: string | null;
   /** Milliseconds since the epoch, here and below. */
   readonly filedAt: number;
@@ -67,7 +69,12 @@ export class Objections {
    * @throws WjfError `route-unknown` unless the answer is about whoever this contact index stands for;
    *   `request-malformed` for an empty or too long statement.
    */
-  async file(contactIndex: string, queryId: string, statement: string): Promise<string> {
+  async file(
+    contactIndex: string,
+    queryId: string,
+    statement: string,
+    humanReview = false,
+  ): Promise<string> {
     const text = statement.trim();
     if (text === "" || text.length > STATEMENT_MAX) {
       throw new WjfError("request-malformed", "statement");
@@ -76,7 +83,8 @@ export class Objections {
       const release = await disputable(tx, contactIndex, queryId);
       const open = await openObjection(tx, queryId);
       if (open !== undefined) return { value: open };
-      const row = this.#row({ ...release, query_id: queryId }, text, timeMs);
+      const human_review = humanReview ? 1 : 0;
+      const row = this.#row({ ...release, query_id: queryId, human_review }, text, timeMs);
       await tx.insertInto("objection").values(row).execute();
       return { value: row.id, leaves: [await this.#filedLeaf(tx, row, text)] };
     });
@@ -85,10 +93,10 @@ export class Objections {
 
   #row(
     about: Pick<ObjectionTable, "consent_id" | "client_id" | "query_id" | "product"> &
-      Pick<ObjectionTable, "subject_index">,
+      Pick<ObjectionTable, "subject_index"> & { readonly human_review: number },
     statement: string,
     nowMs: number,
-  ): ObjectionTable {
+  ): Selectable<ObjectionTable> {
     const { atRest, random = systemRandom } = this.#parts;
     return {
       ...about,
@@ -102,8 +110,13 @@ export class Objections {
     };
   }
 
-  async #filedLeaf(tx: AuthorityTx, row: ObjectionTable, text: string): Promise<LeafDraft> {
-    const statement = await this.#parts.ledger.log.commit(tx, { statement: text });
+  async #filedLeaf(
+    tx: AuthorityTx,
+    row: Selectable<ObjectionTable>,
+    text: string,
+  ): Promise<LeafDraft> {
+    const said = { statement: text, human_review: row.human_review === 1 };
+    const statement = await this.#parts.ledger.log.commit(tx, said);
     // Erased together with the consent that the answer was given under.
     await consentTables(tx)
       .insertInto("consent_commitment")
@@ -170,6 +183,7 @@ export class Objections {
       product: row.product,
       state: row.state as ObjectionState,
       statement: atRest.open(STATEMENT_LABEL, row.statement_sealed).toString("utf8"),
+      humanReview: row.human_review === 1,
       reply:
         row.reply_sealed === null
           ? null

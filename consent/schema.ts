@@ -3,6 +3,7 @@
 // Personal data is only ever in `*_sealed` columns (consent/at-rest.ts), and what is looked up by is a keyed index.
 import type { Generated, Kysely } from "kysely";
 import type { Migration } from "../core/database.ts";
+import { offerMigrations, type OfferSchema } from "./credit-life/offer-schema.ts";
 
 export interface ClientTable {
   client_id: string;
@@ -109,7 +110,7 @@ export interface ConsentCommitmentTable {
   consent_id: string;
 }
 
-export interface ConsentSchema {
+export interface ConsentSchema extends OfferSchema {
   client: ClientTable;
   consent: ConsentTable;
   consent_use: ConsentUseTable;
@@ -287,4 +288,5 @@ export const consentMigrations: readonly Migration[] = [
       await db.schema.createIndex("consent_by_change").on("consent").column("changed_at").execute();
     },
   },
+  ...offerMigrations,
 ];

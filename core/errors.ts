@@ -178,6 +178,12 @@ export const ERRORS = {
     title: "This objection has been resolved already.",
     next: "Nothing; if the resolution was wrong, the person may object again.",
   },
+  "offer-code-refused": {
+    grpc: grpc.PERMISSION_DENIED,
+    http: 403,
+    title: "This code cannot be redeemed by this merchant now.",
+    next: "Ask the person for a new code.",
+  },
   "dpop-missing": {
     grpc: grpc.UNAUTHENTICATED,
     http: 401,

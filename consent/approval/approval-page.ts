@@ -1,18 +1,12 @@
 // The question put to the person, and the page after the answer. Drawn from the notice (what the token's digest proves)
 // and the fixed wording; one form, a box for each sensitive class and one for the recipient, none ticked beforehand, and
 // yes and no of the same weight.
+import { agreementBoxes, type Entered } from "./agreement-boxes.ts";
 import type { ApprovalResult, PendingApproval } from "./approvals.ts";
 import { html, type Html } from "../../core/html.ts";
 import { renderPage } from "./layout.ts";
-import { sensitiveClasses } from "./notice.ts";
-import { inLang, termsList } from "./terms-list.ts";
+import { termsList } from "./terms-list.ts";
 import { type Lang, type PageError, type Wording, wording } from "./wording.ts";
-
-/** What the person had entered, to be shown again with the error. Never the code. */
-export interface Entered {
-  readonly classes: readonly string[];
-  readonly recipient: boolean;
-}
 
 export interface ApprovalPage {
   readonly lang: Lang;
@@ -52,23 +46,9 @@ function errorBox(error: PageError, words: Wording): Html {
 
 function decisionForm({ lang, path, pending, entered, error }: ApprovalPage, words: Wording): Html {
   const { notice } = pending;
-  const boxes = sensitiveClasses(notice).map((item) =>
-    choice(
-      `class-${item.id}`,
-      "class",
-      item.id,
-      words.classBox(inLang(lang, item)),
-      entered?.classes.includes(item.id) === true,
-    ),
-  );
-  const recipient = words.recipientBox(notice.recipient.name);
   const codeWrong = error === "code-wrong";
   return html`<form method="post" action="${path}?lang=${lang}" autocomplete="off">
-    <fieldset>
-      <legend>${words.separate}</legend>
-      <p class="help">${words.separateHelp}</p>
-      ${boxes} ${choice("recipient", "recipient", "yes", recipient, entered?.recipient === true)}
-    </fieldset>
+    ${agreementBoxes(notice, entered, lang, words)}
     <label for="code">${words.code}</label>
     <p class="help" id="code-help">${words.codeHelp}</p>
     <input
@@ -86,13 +66,6 @@ function decisionForm({ lang, path, pending, entered, error }: ApprovalPage, wor
       <button name="decision" value="deny">${words.deny}</button>
     </div>
   </form>`;
-}
-
-function choice(id: string, name: string, value: string, label: string, ticked: boolean): Html {
-  return html`<div class="choice">
-    <input type="checkbox" id="${id}" name="${name}" value="${value}" ${ticked && html`checked`} />
-    <label for="${id}">${label}</label>
-  </div> `;
 }
 
 /** After the answer, or when there is nothing to answer (any more). */

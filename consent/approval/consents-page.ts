@@ -135,6 +135,7 @@ function actions(
   words: Wording,
 ): Html | undefined {
   const possible = { ACTIVE: ["pause", "revoke"], PAUSED: ["resume", "revoke"] } as const;
+  if (consent.state === "REQUESTED") return html`<p class="note">${words.decideHelp}</p>`;
   if (consent.state !== "ACTIVE" && consent.state !== "PAUSED") return undefined;
   return html`<p class="help" id="revoke-help">${words.revokeHelp}</p>
     <form method="post" action="/consents/${consent.id}?lang=${lang}" class="actions">

@@ -128,7 +128,7 @@ function frame(request: FastifyRequest) {
 function nextOf(request: FastifyRequest): string {
   const next = formOf(request).get("next") ?? pathOf(request);
   const consent = /^\/consents\/[A-Za-z0-9_-]{1,64}$/.test(next);
-  const portal = /^\/portal(\/[a-z]{1,16}(\/[0-9a-f-]{36})?)?$/.test(next);
+  const portal = /^\/portal(\/[a-z]{1,16}(\/[0-9a-z-]{1,63})?)?$/.test(next);
   return portal || (consent && !next.startsWith("/consents/session")) ? next : "/consents";
 }
 

@@ -13,12 +13,12 @@ header{display:flex;justify-content:space-between;gap:1rem;border-bottom:1px sol
 nav a{margin-inline-start:.75rem}
 a{color:var(--accent)}
 h1{font-size:1.5rem;line-height:1.3}h2{font-size:1.15rem;margin-top:1.75rem}
-dl{display:grid;grid-template-columns:minmax(7rem,11rem) 1fr;gap:.4rem 1rem}
+dl{display:grid;grid-template-columns:minmax(7rem,13rem) 1fr;gap:.4rem 1rem}
 dt{font-weight:600}dd{margin:0}dd ul{margin:0;padding-inline-start:1.1rem}dd li{margin:0 0 .25rem}
 @media(max-width:32rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}}
 fieldset{border:1px solid var(--line);border-radius:.5rem;margin:1.25rem 0;padding:1rem}
 legend{font-weight:600;padding:0 .4rem}
-.choice{display:grid;grid-template-columns:1.75rem 1fr;align-items:start;margin:.75rem 0}
+.choice{display:grid;grid-template-columns:1.25rem 1fr;column-gap:.75rem;align-items:start;margin:.75rem 0}
 .choice input{width:1.25rem;height:1.25rem;margin-top:.2rem}
 label{font-weight:600}.choice label{font-weight:400}
 form+form{margin-top:1.5rem}
@@ -31,11 +31,13 @@ button.plain{border-width:1px;min-height:2.25rem;padding:.25rem 1rem;font-weight
 .alert{border:2px solid var(--bad);border-radius:.5rem;padding:.75rem 1rem}.alert strong{color:var(--bad)}
 .note{border-inline-start:4px solid var(--accent);padding-inline-start:1rem}
 li{margin:.4rem 0}
-nav.pages{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin-bottom:1rem}nav.pages a{margin:0;padding:.4rem 0}
+nav.pages{display:flex;flex-wrap:wrap;gap:.25rem .8rem;margin-bottom:1rem}nav.pages a{margin:0;padding:.4rem 0}
 nav.pages a[aria-current]{color:inherit;font-weight:600;text-decoration:none}
 textarea{font:inherit;padding:.5rem .75rem;width:100%;border:1px solid var(--line);border-radius:.375rem;background:var(--paper);color:var(--ink)}
 table{border-collapse:collapse}th,td{padding:.2rem 1.5rem .2rem 0;text-align:start;border-bottom:1px solid var(--line)}tbody th{font-weight:400}
 .score strong{font-size:3rem;line-height:1}
+.code{font:600 2rem/1.2 ui-monospace,monospace;letter-spacing:.08em;margin:.5rem 0;white-space:nowrap}
+.qr{display:block;width:12rem;height:auto;background:#fff}.qr path{fill:#000}
 .radar{display:block;width:100%;max-width:30rem;height:auto}.radar text{font-size:15px;fill:var(--ink)}
 .radar .ring{fill:none;stroke:var(--line);stroke-opacity:.45}.radar .shape{fill:var(--accent);fill-opacity:.3;stroke:var(--accent);stroke-width:2}`;
 

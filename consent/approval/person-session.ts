@@ -6,7 +6,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import type { Random } from "../../core/random.ts";
-import { normaliseMsisdn } from "../../crypto/subject.ts";
+import { normaliseMsisdn, subjectTag } from "../../crypto/subject.ts";
 import type { AtRest } from "../at-rest.ts";
 import { contactIndex } from "../consent-record.ts";
 import type { ConsentDb } from "../schema.ts";
@@ -17,9 +17,11 @@ const SESSION_MS = 15 * 60_000;
 const SESSION_LABEL = "person.session";
 const SIGN_IN_LABEL = "person.sign-in";
 
-const Ticket = z.object({ id: z.string(), index: z.string() });
+const Ticket = z.object({ id: z.string(), index: z.string(), subjectTag: z.string() });
 const Session = z.object({
   contactIndex: z.string(),
+  /** Base64url, of the phone: whom a consent that is given here is about. */
+  subjectTag: z.string(),
   /** Milliseconds since the epoch. */
   expiresAt: z.number(),
 });
@@ -28,6 +30,7 @@ export type PersonSession = z.infer<typeof Session>;
 export interface SessionOptions {
   readonly db: ConsentDb;
   readonly atRest: AtRest;
+  readonly subjectKey: Buffer;
   readonly clock: Clock;
   readonly random: Random;
   readonly sms: SmsProvider;
@@ -47,7 +50,7 @@ export class PersonSessions {
    * @throws WjfError `request-malformed` for what is not a phone number.
    */
   async start(phone: string): Promise<string> {
-    const { atRest, random, log } = this.#options;
+    const { atRest, random, log, subjectKey } = this.#options;
     const msisdn = normaliseMsisdn(phone);
     const id = random.bytes(18).toString("base64url");
     const index = contactIndex(atRest, msisdn);
@@ -55,7 +58,9 @@ export class PersonSessions {
     void this.#sendIfKnown(id, msisdn, index).catch((error: unknown) =>
       log.warn({ err: error }, "a sign-in code could not be sent"),
     );
-    return atRest.seal(SIGN_IN_LABEL, JSON.stringify({ id, index })).toString("base64url");
+    const tag = subjectTag(subjectKey, "msisdn", msisdn).toString("base64url");
+    const ticket = { id, index, subjectTag: tag };
+    return atRest.seal(SIGN_IN_LABEL, JSON.stringify(ticket)).toString("base64url");
   }
 
   /** A session value for the cookie, or undefined when the code is not right. */
@@ -66,6 +71,7 @@ export class PersonSessions {
     if ((await challenges.verify(db, opened.id, code)) !== "right") return undefined;
     const session: PersonSession = {
       contactIndex: opened.index,
+      subjectTag: opened.subjectTag,
       expiresAt: clock.nowMs() + SESSION_MS,
     };
     return atRest.seal(SESSION_LABEL, JSON.stringify(session)).toString("base64url");

@@ -48,6 +48,7 @@ const zh = {
     "phone-wrong": "请输入中国大陆手机号码。",
     "session-over": "登录已过期，请重新登录。",
     transition: "该授权的状态已变化，操作未执行。",
+    "too-many-codes": "一小时内生成的码过多，请稍后再试。",
   },
   approvedTitle: "您已同意",
   approvedText: "对方将收到通知。您可以随时撤回。",
@@ -82,6 +83,7 @@ const zh = {
   resume: "恢复",
   revoke: "撤回",
   revokeHelp: "撤回后不能恢复；此前已完成的查询不受影响。",
+  decideHelp: "请打开短信中的链接，在那里同意或拒绝。",
   notFoundTitle: "找不到该授权",
 };
 
@@ -137,6 +139,7 @@ const en: Wording = {
     "phone-wrong": "Enter a mainland China mobile number.",
     "session-over": "Your session is over. Please sign in again.",
     transition: "This consent has changed meanwhile; nothing was done.",
+    "too-many-codes": "Too many codes within the hour. Please try again later.",
   },
   approvedTitle: "You have agreed",
   approvedText: "They are being told. You can withdraw at any time.",
@@ -171,6 +174,7 @@ const en: Wording = {
   resume: "Resume",
   revoke: "Withdraw",
   revokeHelp: "Withdrawing cannot be undone; queries already answered are not affected.",
+  decideHelp: "Open the link in the text message to agree or refuse.",
   notFoundTitle: "No such consent",
 };
 

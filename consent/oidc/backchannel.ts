@@ -8,6 +8,7 @@ import { composeNotice, keepNotice } from "../approval/notice.ts";
 import { type Client, findClient } from "../clients.ts";
 import { type Consent, contactIndex, readConsent } from "../consent-record.ts";
 import type { ConsentOptions } from "../consent-options.ts";
+import type { FoundCode, OfferCodes } from "../credit-life/offer-codes.ts";
 import type { ConsentLifecycle } from "../lifecycle.ts";
 import { within } from "./adapter.ts";
 import { type Person, personOf } from "./login-hint.ts";
@@ -19,6 +20,8 @@ interface Pending {
   readonly client: Client;
   readonly requested: RequestedConsent;
   person?: Person;
+  /** The consent is there already, given as a code. */
+  code?: FoundCode;
   consentId?: string;
 }
 
@@ -26,7 +29,12 @@ export interface BackchannelParts {
   readonly options: ConsentOptions;
   readonly lifecycle: ConsentLifecycle;
   readonly approvals: Approvals;
+  readonly offerCodes: OfferCodes;
+  readonly outcome: Outcome;
 }
+
+/** A `login_hint` that names a code for an offer instead of a person. */
+const OFFER_CODE_HINT = "offer-code:";
 
 type Parameters = Record<string, unknown>;
 
@@ -71,6 +79,10 @@ export class Backchannel {
   async processLoginHint(ctx: KoaContextWithOIDC, hint: string): Promise<string | undefined> {
     const { subjectKey, directory, random } = this.#parts.options;
     const pending = this.#of(ctx);
+    if (hint.startsWith(OFFER_CODE_HINT)) {
+      parametersOf(ctx)["login_hint"] = undefined;
+      return await this.#findCode(pending, hint.slice(OFFER_CODE_HINT.length));
+    }
     const person = await personOf(hint, subjectKey, directory).catch((error: unknown) => {
       if (!(error instanceof WjfError)) throw error;
       throw new oidcErrors.InvalidRequest(`login_hint: ${error.detail ?? error.code}`);
@@ -83,13 +95,29 @@ export class Backchannel {
     return pending.consentId;
   }
 
+  /** A code that is right but asked under another purpose or product than its consent's is as good as wrong. */
+  async #findCode(pending: Pending, text: string): Promise<string | undefined> {
+    const { client, requested } = pending;
+    const code = await this.#parts.offerCodes.find(client.client_id, text).catch(asOAuthError);
+    if (code === undefined) return undefined;
+    const { purpose, terms } = code.consent;
+    const asked = requested.terms.actions;
+    const same = asked.length === 1 && asked[0] === terms.actions[0];
+    if (!same || requested.purpose !== purpose) return undefined;
+    pending.code = code;
+    pending.consentId = code.consent.id;
+    return pending.consentId;
+  }
+
   /** True while the account named is the request in this very context. */
   knows(ctx: KoaContextWithOIDC, accountId: string): boolean {
     return this.#pending.get(ctx)?.consentId === accountId;
   }
 
-  /** triggerAuthenticationDevice: stores the question, then sends the message. */
+  /** triggerAuthenticationDevice: stores the question, then sends the message. Who gave a code has agreed already. */
   async trigger(ctx: KoaContextWithOIDC, authReqId: string, expiresInS: number): Promise<void> {
+    const { code } = this.#of(ctx);
+    if (code !== undefined) return await this.#redeem(code, authReqId);
     const { options, lifecycle, approvals } = this.#parts;
     const { transact, clock, issuer, atRest } = options;
     const { client, requested, person, consentId } = this.#of(ctx);
@@ -113,6 +141,17 @@ export class Backchannel {
       return approvals.open(tx, { consent, authReqId, phone: person.phone, bindingMessage });
     }).catch(asOAuthError);
     await send();
+  }
+
+  async #redeem(code: FoundCode, authReqId: string): Promise<void> {
+    const { options, offerCodes, outcome } = this.#parts;
+    await options
+      .transact(async (tx) => outcome.granted(tx, authReqId, await offerCodes.redeem(tx, code)))
+      .catch((error: unknown) => {
+        if (!(error instanceof WjfError)) throw error;
+        // Somebody was faster: the same words as for a code that never was (oidc-provider's own).
+        throw new oidcErrors.UnknownUserId("could not identify end-user");
+      });
   }
 
   async #requireRate(client: Client, now: number): Promise<void> {

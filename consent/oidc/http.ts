@@ -14,6 +14,7 @@ import { consentRoutes } from "../approval/consents-routes.ts";
 import { STYLE, STYLE_PATH } from "../approval/layout.ts";
 import { acceptForms, requireSameOrigin } from "../approval/page-request.ts";
 import type { ConsentService } from "../consent-service.ts";
+import { offerRoutes } from "../credit-life/offer-routes.ts";
 import { type PortalParts, portalRoutes } from "../portal/portal-routes.ts";
 import { OIDC_ROUTES } from "./provider.ts";
 
@@ -134,6 +135,7 @@ async function pages(
   );
   approvalRoutes(scope, { approvals, db: options.db });
   consentRoutes(scope, { options, sessions, lifecycle });
+  offerRoutes(scope, service);
   if (portal !== undefined) portalRoutes(scope, service, portal);
 }
 

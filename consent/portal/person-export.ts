@@ -81,6 +81,7 @@ function exportObjection(objection: Objection) {
     query_id: objection.queryId,
     state: objection.state,
     statement: objection.statement,
+    human_review: objection.humanReview,
     reply: objection.reply,
     filed: rfc3339(objection.filedAt),
     due: rfc3339(objection.dueAt),

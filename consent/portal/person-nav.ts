@@ -8,6 +8,7 @@ const PAGES = [
   ["queries", "/portal/queries"],
   ["consents", "/consents"],
   ["objections", "/portal/objections"],
+  ["offers", "/portal/offers"],
 ] as const;
 
 export function personNav(lang: Lang, path: string): Html {

@@ -183,7 +183,7 @@ export function queryPage(frame: PortalFrame, shown: ShownQuery): string {
       <dt>${words.got}</dt>
       <dd>${query.kind && words.kinds[query.kind]}</dd>
       <dt>${words.answer}</dt>
-      <dd>${stored === undefined ? words.answerGone : answerText(stored.answer, words)}</dd>
+      <dd>${stored === undefined ? words.answerGone : answerText(stored, frame, words)}</dd>
       ${model && entry(words.model, `${model.id}@${model.version}`)}
       ${coverage && entry(words.coverage, coverage)}
       <dt>${words.consent}</dt>
@@ -203,14 +203,21 @@ function entry(name: string, value: string): Html {
 }
 
 function answerText(
-  answer: NonNullable<PersonQuery["stored"]>["answer"],
+  { answer, model }: NonNullable<PersonQuery["stored"]>,
+  { lang, catalogue }: PortalFrame,
   words: PortalWording,
 ): string {
+  const bands = model ? catalogue.models.get(`${model.id}@${model.version}`)?.bands : undefined;
+  const bandName = (id: string | undefined): string => {
+    const named = bands?.find((band) => band.id === id);
+    return named === undefined ? (id ?? "") : inLang(lang, named);
+  };
   switch (answer.kind) {
     case "yes_no":
       return words[answer.value];
     case "score":
-      return answer.value === null ? words.unknown : `${answer.value} ${answer.band ?? ""}`.trim();
+      if (answer.value === null) return words.unknown;
+      return [answer.value, bandName(answer.band)].join(" ").trim();
     case "tags":
       return answer.tags.length === 0 ? words.noTags : answer.tags.join(", ");
   }
@@ -226,6 +233,7 @@ function objectionNote(objection: Objection, lang: Lang, words: PortalWording): 
   return html`<section class="note">
     <p><strong>${words.states[objection.state]}</strong> · ${timeOf(objection.filedAt, lang)}</p>
     <p>${objection.statement}</p>
+    ${objection.humanReview && html`<p>${words.reviewAsked}</p>`}
     ${objection.state === "OPEN" && html`<p>${words.due}: ${timeOf(objection.dueAt, lang)}</p>`}
     ${objection.reply !== null && html`<p>${words.reply}: ${objection.reply}</p>`}
   </section>`;
@@ -246,6 +254,10 @@ function objectionForm({ query, formToken, wrong }: ShownQuery, lang: Lang, word
         aria-describedby="statement-help"
         required
       ></textarea>
+      <div class="choice">
+        <input type="checkbox" id="review" name="review" value="yes" />
+        <label for="review">${words.review}</label>
+      </div>
       <div class="actions"><button>${words.send}</button></div>
     </form>`;
 }

@@ -124,7 +124,8 @@ export function portalRoutes(
     if (statement === "" || statement.length > STATEMENT_MAX) {
       return sendQuery(request, reply, person, true);
     }
-    await objections.file(person.session.contactIndex, request.params.id, statement);
+    const review = formOf(request).get("review") === "yes";
+    await objections.file(person.session.contactIndex, request.params.id, statement, review);
     return reply.redirect(`${pathOf(request)}?lang=${langOf(request)}`, 303);
   });
 }

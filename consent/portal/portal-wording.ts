@@ -7,6 +7,7 @@ const zh = {
   queries: "谁查询过我",
   consents: "我的授权",
   objections: "我的异议",
+  offers: "信用生活",
   export: "导出我的数据",
   exportHelp: "下载平台保存的与您有关的全部数据（JSON 文件）。",
   noScore: "还没有向您或您授权的机构出具过个人信用分。",
@@ -45,6 +46,8 @@ const zh = {
   object: "提出异议",
   objectHelp: "请说明哪里有误。我们会立即标注，并在 20 天内答复。",
   statement: "异议说明",
+  review: "我要求机构对据此作出的自动化决定进行说明，并由人工复核",
+  reviewAsked: "已要求说明并人工复核。",
   send: "提交",
   statementWrong: "请填写异议说明（不超过 800 字）。",
   states: {
@@ -66,6 +69,7 @@ const en: PortalWording = {
   queries: "Who asked about me",
   consents: "My consents",
   objections: "My objections",
+  offers: "Credit life",
   export: "Export my data",
   exportHelp: "Download all that is held about you here, as a JSON file.",
   noScore: "No personal score has been released to you or to anybody you allowed.",
@@ -105,6 +109,9 @@ const en: PortalWording = {
   object: "Object to this",
   objectHelp: "Say what is wrong. It is marked at once and answered within 20 days.",
   statement: "Your statement",
+  review:
+    "I ask the institution to explain what it decided on this, and to have a person review it",
+  reviewAsked: "An explanation and a review by a person have been asked for.",
   send: "Send",
   statementWrong: "Write a statement of at most 800 characters.",
   states: {

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { wording } from "../../consent/approval/wording.ts";
 import { readConsent } from "../../consent/consent-record.ts";
 import { askForConsent } from "./approval-browser.ts";
-import { Browser, CHROMIUM } from "./chromium.ts";
+import { CHROMIUM, expectAccessible, openBrowser, tabTo } from "./chromium.ts";
 import { openFixture } from "./oidc-fixture.ts";
 
 test.skipIf(!existsSync(CHROMIUM))(
@@ -13,25 +13,26 @@ test.skipIf(!existsSync(CHROMIUM))(
   async () => {
     await using fixture = await openFixture();
     const { link, code, id } = await askForConsent(fixture);
-    await using browser = await Browser.open();
-    await browser.goto(`${link}?lang=zh-CN`);
-    expect(await browser.evaluate("document.documentElement.lang")).toBe("zh-CN");
-    await browser.tabTo("English");
-    await browser.pressAndLoad("Enter");
-    expect(await browser.evaluate("document.documentElement.lang")).toBe("en");
+    await using browser = await openBrowser();
+    const page = await browser.newPage();
+    await page.goto(`${link}?lang=zh-CN`);
+    expect(await page.locator("html").getAttribute("lang")).toBe("zh-CN");
+    await expectAccessible(page);
+    await tabTo(page, "English");
+    await page.keyboard.press("Enter");
+    await page.locator("html[lang=en]").waitFor();
     for (const box of ["class-payment", "class-location", "recipient"]) {
-      await browser.tabTo(box);
-      await browser.press(" ");
+      await tabTo(page, box);
+      await page.keyboard.press("Space");
     }
-    await browser.tabTo("code");
-    await browser.type(code);
-    await browser.tabTo(wording("en").approve);
-    await browser.pressAndLoad("Enter");
-    expect(await browser.evaluate("document.querySelector('h1').textContent")).toContain(
-      wording("en").approvedTitle,
-    );
+    await tabTo(page, "code");
+    await page.keyboard.type(code);
+    await tabTo(page, wording("en").approve);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: wording("en").approvedTitle }).waitFor();
     const consent = await readConsent(fixture.db, fixture.options.atRest, id);
     expect(consent).toMatchObject({ state: "ACTIVE" });
     expect(consent.terms.actions).toEqual(["credit-score@1", "id-check@1"]);
   },
+  120_000,
 );

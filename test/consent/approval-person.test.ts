@@ -82,7 +82,7 @@ test("another person's consent is not found, and cannot be changed", async () =>
   const value = fixture.options.atRest
     .seal(
       "person.session",
-      JSON.stringify({ contactIndex: "other", expiresAt: Date.now() + 60_000 }),
+      JSON.stringify({ contactIndex: "other", subjectTag: "", expiresAt: Date.now() + 60_000 }),
     )
     .toString("base64url");
   const cookie = `wjf_person=${value}`;

@@ -8,7 +8,7 @@ import { z } from "zod";
 const PERMISSIVE = ["MIT", "Apache-2.0", "BSD-3-Clause", "ISC", "0BSD", "(MIT OR CC0-1.0)"];
 const DEVELOPMENT = [...PERMISSIVE, "BlueOak-1.0.0", "Unlicense"];
 /** Named in docs/decisions/082-supply-chain.md. */
-const ANSWERED = /^(lightningcss(-.*)?|ssh2|cpu-features|buildcheck)$/;
+const ANSWERED = /^(lightningcss(-.*)?|axe-core|ssh2|cpu-features|buildcheck)$/;
 
 const Lock = z.object({
   packages: z.record(

@@ -25,6 +25,8 @@ const WITHOUT_CLAIMS = [
   "risk-model:rental@1",
   "fraud-score@1",
   "credit-at-least:650@1",
+  "personal-at-least:600@1",
+  "personal-at-least:700@1",
   "many-numbers@1",
   "segments@1",
   "tags@1",
