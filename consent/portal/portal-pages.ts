@@ -211,6 +211,8 @@ function answerText(
       return words[answer.value];
     case "score":
       return answer.value === null ? words.unknown : `${answer.value} ${answer.band ?? ""}`.trim();
+    case "alerts":
+      return answer.changes.map(({ state }) => words.changed[state]).join(", ") || words.noChanges;
     case "tags":
       return answer.tags.length === 0 ? words.noTags : answer.tags.join(", ");
   }
