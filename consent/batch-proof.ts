@@ -3,6 +3,7 @@
 // same key proves later requests for the batch's state and results. docs/decisions/052-batches.md.
 import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from "jose";
 import { z } from "zod";
+import { sha256Base64url } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
@@ -29,6 +30,7 @@ const ProofClaims = z.object({
   htm: z.string().max(16),
   htu: z.string().max(2048),
   iat: z.number(),
+  "camara:bh": z.string().max(64).optional(),
 });
 const BatchProofClaims = ProofClaims.extend({ "wjf:rows": SignedRows });
 
@@ -69,18 +71,21 @@ export async function verifyBatchProof(
 }
 
 /**
- * A proof over one request without a body or a token.
+ * A proof over one request without a token, and over its body where it has one.
  * @throws WjfError `dpop-*`.
  */
 export async function verifyKeyProof(
   proof: string,
-  request: { readonly method: string; readonly url: string },
+  request: { readonly method: string; readonly url: string; readonly body?: Uint8Array },
   clock: Clock,
   maxAgeS: number,
 ): Promise<{ readonly jkt: string; readonly jti: string }> {
   const { payload, jkt } = await openProof(proof, clock);
   const claims = parseWith(ProofClaims, payload, "dpop-malformed", "proof");
   requireBound(claims, request);
+  if (request.body !== undefined && claims["camara:bh"] !== sha256Base64url(request.body)) {
+    throw new WjfError("dpop-binding", "body");
+  }
   requireAge(claims.iat, clock, maxAgeS);
   return { jkt, jti: claims.jti };
 }
