@@ -28,6 +28,7 @@ import { type FederationView, requestRules, verifySignedRequest } from "../conse
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
+import { readCredentials } from "./credentials.ts";
 import { queries, queryDurations, refusals } from "./metrics.ts";
 import { pendingQuery } from "./pending-query.ts";
 import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
@@ -35,6 +36,7 @@ import type { ProvincePool } from "./province-pool.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { infoRoutes } from "./info-routes.ts";
 import { queryRouteSchema } from "./schemas.ts";
+import type { Watches } from "./watches/index.ts";
 
 /** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
 const MAX_PROOF_AGE_S = 60;
@@ -51,6 +53,7 @@ export interface GatewayParts {
   readonly view: FederationView;
   readonly coalescer: Coalescer;
   readonly batches: Batches;
+  readonly watches: Watches;
   readonly provinces: ProvincePool;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -105,6 +108,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(infoRoutes, parts);
   await app.register(queryRoutes, parts);
   await app.register(async (scope) => await parts.batches.register(scope as never));
+  await app.register(async (scope) => await parts.watches.register(scope as never));
   return app as unknown as FastifyInstance;
 }
 
@@ -153,6 +157,7 @@ async function answerQuery(
   const verified = await verifySignedRequest(credentials, rules, clock);
   const product = requireProduct(catalogue, verified.product);
   describeSpan({ "wjf.product": product.ref });
+  if (product.rule.type === "watch") throw new WjfError("watch-only");
   if (product.claims === "required" && verified.claims === undefined) {
     throw new WjfError("claims-missing");
   }
@@ -172,19 +177,6 @@ async function answerQuery(
     queries.inc({ product: product.ref, result });
     queryDurations.observe({ product: product.ref }, secondsSince(startedMs));
   }
-}
-
-/** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`. */
-function readCredentials(request: FastifyRequest): { token: string; proof: string; body: Buffer } {
-  const { authorization, dpop } = request.headers;
-  if (authorization === undefined) throw new WjfError("token-missing");
-  const token = /^DPoP ([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
-  if (token === undefined) throw new WjfError("token-malformed", "Authorization: DPoP <token>");
-  if (dpop === undefined) throw new WjfError("dpop-missing");
-  // RFC 9449 §4.3 (1): not more than one.
-  if (typeof dpop !== "string") throw new WjfError("dpop-malformed", "one DPoP header");
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  return { token, proof: dpop, body };
 }
 
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -13,11 +13,13 @@ import { AuthorityClient, readTlsIdentity } from "../proto/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
 import { Coalescer } from "./coalescer.ts";
+import { PUBLIC_SINKS } from "./alerts/sink.ts";
 import { openGatewayDatabase } from "./database.ts";
 import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
+import { Watches } from "./watches/index.ts";
 
 const CONNECT_EVERY_MS = 1000;
 const DAY_MS = 86_400_000;
@@ -66,6 +68,9 @@ export async function startGateway(
   const batches = resources.use(
     new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
   );
+  const watches = resources.use(
+    new Watches({ ...parts, db, catalogue, clock: systemClock, sinks: PUBLIC_SINKS }),
+  );
   const coalescer = new Coalescer((group) => fanOut(group, parts));
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
   const app = await createGateway({
@@ -73,6 +78,7 @@ export async function startGateway(
     provinces,
     log,
     batches,
+    watches,
     coalescer,
     catalogue,
     clock: systemClock,

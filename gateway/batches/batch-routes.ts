@@ -8,6 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseWith } from "../../core/parse.ts";
 import { BATCHES_PATH, type FederationView, verifyKeyProof } from "../../consent/verifier.ts";
+import { readProof } from "../credentials.ts";
 import { ReplayGuard } from "../replay-guard.ts";
 import { batchSchemas, type BatchSchemaOut } from "./batch-schemas.ts";
 import type { BatchRunner } from "./batch-runner.ts";
@@ -90,14 +91,6 @@ async function ownBatch(
   const batch = await store.find(id);
   if (batch?.jkt !== proof.jkt) throw new WjfError("route-unknown", "no such batch of this key");
   return batch;
-}
-
-/** @throws WjfError `dpop-missing`, `dpop-malformed`. */
-function readProof({ headers: { dpop } }: FastifyRequest): string {
-  if (dpop === undefined) throw new WjfError("dpop-missing");
-  // RFC 9449 §4.3 (1): not more than one.
-  if (typeof dpop !== "string") throw new WjfError("dpop-malformed", "one DPoP header");
-  return dpop;
 }
 
 function describe(batch: Batch): BatchSchemaOut {

@@ -1,0 +1,26 @@
+// The signed parts of an institution's HTTP request, as they came; whoever takes them verifies them. RFC 9449 §7.1.
+import type { FastifyRequest } from "fastify";
+import { WjfError } from "../core/errors.ts";
+
+/** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`. */
+export function readCredentials(request: FastifyRequest): {
+  token: string;
+  proof: string;
+  body: Buffer;
+} {
+  const { authorization } = request.headers;
+  if (authorization === undefined) throw new WjfError("token-missing");
+  const token = /^DPoP ([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
+  if (token === undefined) throw new WjfError("token-malformed", "Authorization: DPoP <token>");
+  const proof = readProof(request);
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  return { token, proof, body };
+}
+
+/** @throws WjfError `dpop-missing`, `dpop-malformed`. */
+export function readProof({ headers: { dpop } }: FastifyRequest): string {
+  if (dpop === undefined) throw new WjfError("dpop-missing");
+  // RFC 9449 §4.3 (1): not more than one.
+  if (typeof dpop !== "string") throw new WjfError("dpop-malformed", "one DPoP header");
+  return dpop;
+}
