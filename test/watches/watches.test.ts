@@ -40,7 +40,7 @@ beforeAll(async () => {
   const write = (line: string) => logLines.push(line);
   federation = await startFederation({
     provinces: 3,
-    peoplePerProvince: 5,
+    peoplePerProvince: 4,
     log: createLogger({ service: "parties", level: "trace", destination: { write } }),
   });
   bank = await Bank.register(federation, { products: PRODUCTS });
