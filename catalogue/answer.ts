@@ -1,5 +1,6 @@
 // What may come out of a release, in the form that the gateway's HTTP contract gives it (DESIGN §7). Types only.
 import type { ErrorCode } from "../core/errors.ts";
+import type { ConditionState } from "./watch-state.ts";
 
 export type YesNo = "yes" | "no" | "unknown";
 
@@ -14,10 +15,20 @@ export interface ScoreAnswer {
   readonly reasons?: readonly string[];
 }
 
+/** What an institution is told of one watched condition. `back`: it was crossed, or could not be told, and is well. */
+export type AlertState = "crossed" | "back" | "unknown";
+
+export interface AlertsAnswer {
+  readonly kind: "alerts";
+  /** What is not as it was at the evaluation before, by the condition's place (from 0); empty when nothing is. */
+  readonly changes: readonly { readonly condition: number; readonly state: AlertState }[];
+}
+
 export type Answer =
   | { readonly kind: "yes_no"; readonly value: YesNo }
   | ScoreAnswer
-  | { readonly kind: "tags"; readonly tags: readonly string[] };
+  | { readonly kind: "tags"; readonly tags: readonly string[] }
+  | AlertsAnswer;
 
 export type Decision =
   | {
@@ -25,6 +36,8 @@ export type Decision =
       readonly answer: Answer;
       /** No province that did not answer could change it, or the product lets it stand all the same. */
       readonly conclusive: boolean;
+      /** Of a watch: what the next evaluation compares with. */
+      readonly states?: readonly ConditionState[];
     }
   | { readonly kind: "refuse"; readonly code: ErrorCode & ("claims-invalid" | "sum-out-of-range") };
 
@@ -32,4 +45,6 @@ export type Decision =
 export interface AuthorityFacts {
   /** How many other institutions had an answer about this person within so many days. */
   readonly institutionsWithin?: (days: number) => number;
+  /** Of a watch: one state per condition, as the evaluation before left them. */
+  readonly states?: readonly ConditionState[];
 }

@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { CLAIM_FIELDS } from "./claim-fields.ts";
 import type { Evaluation, LinkedInput } from "./product.ts";
-import { type Check, checkSchema, type Verification } from "./verification.ts";
+import { type Check, type Checkable, checkSchema } from "./verification.ts";
+import { MAX_CONDITIONS } from "./watch-state.ts";
 
 const MAX_CHECKS = 16;
 
@@ -30,6 +31,11 @@ export type ModelClaims = Readonly<
   Record<string, readonly Check[] | readonly string[] | undefined>
 >;
 
+/** What is watched about one person: conditions with their thresholds. */
+export interface WatchClaims {
+  readonly conditions: readonly Check[];
+}
+
 export interface TagClaims {
   readonly classes: readonly string[];
 }
@@ -43,6 +49,10 @@ export function claimsSchemaOf(evaluation: Evaluation): z.ZodType | null {
       return null;
     case "model":
       return evaluation.inputs.length === 0 ? null : modelClaimsSchema(evaluation.inputs);
+    case "watches":
+      return z.strictObject({
+        conditions: z.array(oneCheck(evaluation.watches)).min(1).max(MAX_CONDITIONS),
+      });
     case "tags":
       return z.strictObject({
         classes: z.array(z.enum(evaluation.classes.map((each) => each.id))).min(1),
@@ -50,13 +60,13 @@ export function claimsSchemaOf(evaluation: Evaluation): z.ZodType | null {
   }
 }
 
-function oneCheck(verifications: readonly Verification[]): z.ZodType<Check> {
+function oneCheck(verifications: readonly Checkable[]): z.ZodType<Check> {
   const [first, ...rest] = verifications.map(checkSchema);
   if (first === undefined) throw new RangeError("a product without verifications");
   return z.discriminatedUnion("indicator", [first, ...rest]);
 }
 
-function checkClaimsSchema(verifications: readonly Verification[]): z.ZodType<CheckClaims> {
+function checkClaimsSchema(verifications: readonly Checkable[]): z.ZodType<CheckClaims> {
   return z
     .strictObject({
       combine: Combination.default("all"),

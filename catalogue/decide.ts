@@ -5,6 +5,13 @@ import type { Answer, AuthorityFacts, Decision, YesNo } from "./answer.ts";
 import type { Product } from "./product.ts";
 import type { ReleaseRule, SlotSpec } from "./release-rule.ts";
 import { decideScore, scoreAtLeast } from "./decide-score.ts";
+import {
+  type ConditionState,
+  nextState,
+  type Observed,
+  observe,
+  toldState,
+} from "./watch-state.ts";
 
 const OUT_OF_RANGE: Decision = { kind: "refuse", code: "sum-out-of-range" };
 
@@ -26,7 +33,8 @@ export function decideAnswer(
   if (decided === undefined) return OUT_OF_RANGE;
   const stands =
     decided.stands || product.partial === "any" || (product.partial === "known" && decided.known);
-  return { kind: "answer", answer: decided.answer, conclusive: stands };
+  const { answer, states } = decided;
+  return { kind: "answer", answer, conclusive: stands, ...(states && { states }) };
 }
 
 function withinBounds(slots: readonly SlotSpec[], sums: readonly number[], nodes: number): boolean {
@@ -45,6 +53,7 @@ interface Decided {
   readonly known: boolean;
   /** More provinces cannot change it. */
   readonly stands: boolean;
+  readonly states?: readonly ConditionState[];
 }
 
 /** Undefined when the sums contradict each other. */
@@ -74,6 +83,8 @@ function decideByRule(
     }
     case "tags":
       return decideTags(rule.tags, slots);
+    case "watch":
+      return decideWatch(slots, facts.states ?? []);
     case "statistics":
       // load.ts refuses such a product: cohorts are released noised, by their own path.
       throw new TypeError("statistics are not released per person");
@@ -103,4 +114,24 @@ function decideTags(ids: readonly string[], slots: readonly number[]): Decided |
   if (bits.some((bit) => bit > known)) return undefined;
   const tags = ids.filter((_, i) => (bits[i] as number) > 0);
   return { answer: { kind: "tags", tags }, known: known > 0, stands: false };
+}
+
+/** "Crossed" stands whoever else joins; anything else another province could change. */
+function decideWatch(
+  slots: readonly number[],
+  before: readonly ConditionState[],
+): Decided | undefined {
+  const observed = before.map((_, i) => observe(slots[i] as number));
+  if (observed.includes("impossible")) return undefined;
+  const states = before.map((state, i) => nextState(state, observed[i] as Observed));
+  const changes = states.flatMap((state, i) => {
+    const told = toldState(state);
+    return told === toldState(before[i] as ConditionState) ? [] : [{ condition: i, state: told }];
+  });
+  return {
+    answer: { kind: "alerts", changes },
+    known: !observed.includes("unknown"),
+    stands: observed.every((each) => each === "crossed"),
+    states,
+  };
 }

@@ -2,7 +2,7 @@
 export * from "./answer.ts";
 export type { Catalogue } from "./catalogue.ts";
 export * from "./claim-fields.ts";
-export type { CheckClaims, Combination, ModelClaims, TagClaims } from "./claims.ts";
+export type { CheckClaims, Combination, ModelClaims, TagClaims, WatchClaims } from "./claims.ts";
 export { decideAnswer } from "./decide.ts";
 export { roundedRatio } from "./decide-score.ts";
 export * from "./indicator.ts";
@@ -22,3 +22,4 @@ export { requireProduct } from "./require-product.ts";
 export type { Tag, TagClass } from "./tag.ts";
 export type { Check, Parameter, Verification } from "./verification.ts";
 export type { Watch } from "./watch.ts";
+export * from "./watch-state.ts";

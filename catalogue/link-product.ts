@@ -14,7 +14,7 @@ import type { Verification } from "./verification.ts";
 /** The parts of the catalogue that a product may name. */
 export interface ProductParts extends Pick<
   Catalogue,
-  "positions" | "models" | "indicatorById" | "verifications" | "tagClasses"
+  "positions" | "models" | "indicatorById" | "verifications" | "tagClasses" | "watches"
 > {
   readonly lists: ReadonlyMap<string, KeyedList>;
 }
@@ -54,6 +54,7 @@ export function linkProduct(
 
 function kindOf(rule: ReleaseRule): ProductDeclaration["kind"] {
   if (rule.type === "tags") return "tags";
+  if (rule.type === "watch") return "alerts";
   return rule.type === "weighted-mean" ? "score" : "yes_no";
 }
 
@@ -64,7 +65,8 @@ function checkClaims(
   where: string,
 ): void {
   if (claims !== "none" && !takes) invalid(`${where}.claims`, "nothing can be claimed here");
-  if (claims !== "required" && type === "checks") invalid(`${where}.claims`, "must be required");
+  if (claims !== "required" && (type === "checks" || type === "watches"))
+    invalid(`${where}.claims`, "must be required");
 }
 
 function linkEvaluation(
@@ -96,6 +98,12 @@ function linkEvaluation(
       checkInputs(model, [], where);
       return { type: "model", model, inputs: [], dimensions: false };
     }
+    case "watch": {
+      const watches = rule.watches.map(
+        (id, i) => parts.watches.get(id) ?? invalid(`${where}.rule.watches.${i}`, "no such watch"),
+      );
+      return { type: "watches", watches };
+    }
     case "tags": {
       const classes = rule.classes.map(
         (id, i) =>
@@ -126,6 +134,8 @@ function linkRule(
         ? { type: "threshold", scale, at: declared.at }
         : { type: "weighted-mean", scale };
     }
+    case "watches":
+      return { type: "watch" };
     case "tags":
       return { type: "tags", tags: evaluation.tags.map(({ id }) => id) };
   }

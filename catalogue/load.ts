@@ -70,6 +70,7 @@ function linkCatalogue(data: Declarations): Catalogue {
     lists: common.lists,
     verifications,
     tagClasses,
+    watches,
   };
   const products = data
     .all("products.json", ProductDeclaration)

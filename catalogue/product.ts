@@ -8,6 +8,7 @@ import type { Model } from "./model.ts";
 import type { ReleaseRule, SlotSpec } from "./release-rule.ts";
 import type { Tag, TagClass } from "./tag.ts";
 import type { Verification } from "./verification.ts";
+import type { Watch } from "./watch.ts";
 
 /** A number that a model takes from the caller's sealed claims. */
 export const ModelInput = z.discriminatedUnion("count", [
@@ -49,6 +50,7 @@ const RuleDeclaration = z.discriminatedUnion("type", [
     inputs: z.array(ModelInput).default([]),
   }),
   z.strictObject({ type: z.literal("threshold"), model: z.string(), at: z.int() }),
+  z.strictObject({ type: z.literal("watch"), watches: z.array(IndicatorId).min(1) }),
   z.strictObject({ type: z.literal("tags"), classes: z.array(RelationId).min(1) }),
   z.strictObject({
     type: z.literal("statistics"),
@@ -66,7 +68,7 @@ export const ProductDeclaration = z.strictObject({
   zh: z.string().min(1),
   en: z.string().min(1),
   description: text,
-  kind: z.enum(["yes_no", "score", "tags"]),
+  kind: z.enum(["yes_no", "score", "tags", "alerts"]),
   /** What may identify the person. */
   subjects: z.array(z.enum(["msisdn", "cn-id"])).min(1),
   claims: z.enum(["required", "optional", "none"]),
@@ -113,6 +115,7 @@ export type Evaluation =
       /** Whether the item has a slot per dimension. */
       readonly dimensions: boolean;
     }
+  | { readonly type: "watches"; readonly watches: readonly Watch[] }
   | { readonly type: "tags"; readonly classes: readonly TagClass[]; readonly tags: readonly Tag[] };
 
 /** Where a product that did not come with the software comes from. */

@@ -2,6 +2,7 @@
 // authority may see of an item. Nothing outside these slots is ever released. The first slot of every item is
 // `fault` (docs/decisions/002-fault-slot.md). Pure; no rule names an indicator.
 import { HE_PARAMETERS } from "../crypto/he-scheme.ts";
+import { CONDITION_MAX, MAX_CONDITIONS } from "./watch-state.ts";
 
 /** A slot's sum over all provinces must stay below the plaintext modulus (DESIGN §3). */
 export const PLAINTEXT_MODULUS = HE_PARAMETERS.plainModulus;
@@ -57,6 +58,8 @@ export type ReleaseRule =
   /** Yes if the score is at or above `at` (at or below, where low is good). */
   | { readonly type: "threshold"; readonly scale: ScoreScale; readonly at: number }
   | { readonly type: "tags"; readonly tags: readonly string[] }
+  /** Conditions that are watched: only what has changed is released (watch-state.ts). */
+  | { readonly type: "watch" }
   /** Cohorts: released by the statistics path only, k-anonymous and noised; never per person. */
   | {
       readonly type: "statistics";
@@ -97,6 +100,11 @@ function ruleSlots(rule: ReleaseRule): readonly SlotSpec[] {
       return weightSlots(rule.scale);
     case "tags":
       return [{ id: "known", max: 1 }, ...rule.tags.map((id) => ({ id, max: 1 }))];
+    case "watch":
+      return Array.from({ length: MAX_CONDITIONS }, (_, i) => ({
+        id: `condition ${i}`,
+        max: CONDITION_MAX,
+      }));
     case "statistics":
       return [...rule.counts.map((id) => ({ id, max: 1 })), ...rule.sums];
   }

@@ -81,8 +81,11 @@ export function paramScope(params: Readonly<Record<string, Parameter>>): Scope["
   );
 }
 
+/** What a caller may ask with parameters and claims: a verification, or a watch's condition. */
+export type Checkable = Pick<Verification, "id" | "zh" | "en" | "params" | "claim">;
+
 /** The schema of one check against this verification, as it stands in a caller's sealed claims. */
-export function checkSchema(verification: Verification) {
+export function checkSchema(verification: Checkable) {
   const params = Object.entries(verification.params).map(([id, p]) => [id, paramSchema(p)]);
   const paramsObject = z.strictObject(
     Object.fromEntries(params) as Record<string, z.ZodType<number>>,

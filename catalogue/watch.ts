@@ -1,6 +1,6 @@
 // A post-loan indicator (CATALOGUE §5): a test of a person's present record, with a threshold that the caller sets
 // and, where it says so, the record kept when the watch began. `back` is the test for being well again; between the
-// two nothing changes (hysteresis). Declarations for the watch scheduler; evaluated like any predicate.
+// two nothing changes (hysteresis). Products of rule `watch` name them; evaluated like any predicate.
 import { z } from "zod";
 import { ClaimFieldName } from "./claim-fields.ts";
 import { IndicatorId, RelationId } from "./indicator.ts";

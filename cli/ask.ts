@@ -25,7 +25,7 @@ export async function ask(output: Output, options: AskOptions): Promise<void> {
   const { product, title, kind } = await institution.product(options.product);
   const claims = readClaims(options.claims);
   output.line("Asking the person for consent");
-  const result: ResultForm = kind === "yes_no" ? "boolean" : kind;
+  const result: ResultForm = kind === "yes_no" || kind === "alerts" ? "boolean" : kind;
   const consent = await institution.consent({
     subject: readSubject(options),
     products: [product],

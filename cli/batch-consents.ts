@@ -75,7 +75,7 @@ async function consentedRow(
     subject: subjectOf(row, line),
     products: [row.product],
     purpose,
-    result: kind === "yes_no" ? "boolean" : kind,
+    result: kind === "yes_no" || kind === "alerts" ? "boolean" : kind,
     maxUses: 1,
     sandboxApproves: true,
     boundToOwnKey: true,

@@ -124,6 +124,8 @@ function brief(answer: Answer): string {
       return answer.value;
     case "score":
       return answer.value === null ? "unknown" : `${answer.value} ${answer.band ?? ""}`.trim();
+    case "alerts":
+      return answer.changes.map(({ condition, state }) => `${condition} ${state}`).join(",");
     case "tags":
       return answer.tags.slice(0, 3).join(",") || "(none hold)";
   }

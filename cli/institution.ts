@@ -63,7 +63,7 @@ const Products = z.looseObject({
     z.looseObject({
       product: z.string(),
       title: z.object({ zh: z.string(), en: z.string() }),
-      kind: z.enum(["yes_no", "score", "tags"]),
+      kind: z.enum(["yes_no", "score", "tags", "alerts"]),
     }),
   ),
 });

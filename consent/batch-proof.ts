@@ -31,6 +31,7 @@ const ProofClaims = z.object({
   htu: z.string().max(2048),
   iat: z.number(),
   ath: z.string().max(64).optional(),
+  "camara:bh": z.string().max(64).optional(),
 });
 const BatchProofClaims = ProofClaims.extend({ "wjf:rows": SignedRows });
 
@@ -75,10 +76,12 @@ export interface ProvenRequest {
   readonly url: string;
   /** The token that comes with it, where one does. RFC 9449 §4.3 (11): then the proof is for this one. */
   readonly token?: string;
+  /** What it carries, where it carries something: then the proof is over these bytes. */
+  readonly body?: Uint8Array;
 }
 
 /**
- * A proof over one request without a body.
+ * A proof over one request: over its token and its body where it has them.
  * @throws WjfError `dpop-*`.
  */
 export async function verifyKeyProof(
@@ -96,10 +99,11 @@ export async function verifyKeyProof(
 
 function requireBound(
   claims: z.infer<typeof ProofClaims>,
-  { method, url, token }: ProvenRequest,
+  { method, url, token, body }: ProvenRequest,
 ): void {
   const isForToken = token === undefined || claims.ath === sha256Base64url(token);
-  if (claims.htm !== method || claims.htu !== url || !isForToken) {
+  const isForBody = body === undefined || claims["camara:bh"] === sha256Base64url(body);
+  if (claims.htm !== method || claims.htu !== url || !isForToken || !isForBody) {
     throw new WjfError("dpop-binding");
   }
 }

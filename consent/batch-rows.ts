@@ -2,7 +2,7 @@
 // root the institution signs. So any block can be checked alone, and nobody on the way can add a row, change or move one.
 // docs/decisions/052-batches.md. Shape and hashing only; who signed what is batch-proof.ts's.
 import { z } from "zod";
-import { sha256 } from "../core/canonical.ts";
+import { uuid8 } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProductRef, QueryId } from "../core/ids.ts";
 import { parseJsonWith } from "../core/parse.ts";
@@ -118,11 +118,4 @@ export function queryIdOfRow(batchId: string, line: number): QueryId {
 /** The same signed batch is the same batch, however often it is sent. */
 export function batchIdOf(proof: string): string {
   return uuid8(`weijifen/batch\n${signedPart(proof)}`);
-}
-
-function uuid8(text: string): string {
-  const bytes = sha256(text).subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

@@ -27,16 +27,17 @@ export interface EpochView {
   readonly receiptKeys: ReadonlyMap<string, KeyObject>;
 }
 
-/** The path of the one signed HTTP request; DPoP's `htu` is the audience followed by it. */
+/** The path of a question; DPoP's `htu` is the audience followed by it. */
 export const QUERIES_PATH = "/v1/queries";
 
 export function requestRules(
   epoch: Pick<EpochView, "roster" | "tokenKeys">,
   catalogue: Catalogue,
   maxProofAgeS: number,
+  path: string = QUERIES_PATH,
 ): RequestRules {
   const { issuer, audience } = epoch.roster;
-  const url = new URL(QUERIES_PATH, audience).href;
+  const url = new URL(path, audience).href;
   const isProduct = (ref: string): boolean => catalogue.products.has(ref);
   return { issuer, audience, tokenKeys: epoch.tokenKeys, url, maxProofAgeS, isProduct };
 }

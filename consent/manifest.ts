@@ -4,6 +4,7 @@
 // docs/decisions/052-batches.md says what a node operator can still prove alone.
 import { createCipheriv, createDecipheriv, hkdfSync, type KeyObject } from "node:crypto";
 import { z } from "zod";
+import { MAX_CONDITIONS } from "../catalogue/watch-state.ts";
 import { canonicalJson, sha256, sha256Hex } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProductRef, ProvinceCode, QueryId, Sha256Hex, type SubjectTag } from "../core/ids.ts";
@@ -49,6 +50,15 @@ export function openManifest(
   return openStatement("batch-manifest", signed, key, BatchManifest, "receipt-invalid");
 }
 
+/** One evaluation of a watch. */
+export const ManifestWatch = z.strictObject({
+  id: z.uuid(),
+  /** The moment of its schedule, NumericDate. */
+  due: z.int(),
+  conditions: z.int().min(1).max(MAX_CONDITIONS),
+});
+export type ManifestWatch = z.infer<typeof ManifestWatch>;
+
 /** The authority's own list, which the gateway keeps for it: what was found when the rows were admitted. */
 export const ManifestItems = z.strictObject({
   sealed: z.boolean(),
@@ -61,6 +71,7 @@ export const ManifestItems = z.strictObject({
         token_id_sha256: Sha256Hex,
         claims_sha256: Sha256Hex,
         consent_id: z.string().min(16).max(128),
+        watch: ManifestWatch.optional(),
       }),
     )
     .min(1)

@@ -70,6 +70,7 @@ export async function runRetention(
     await eraseConsents(batch, parts);
     onProgress?.((done += batch.length), total);
   }
+  await parts.ledger.transact(async (tx) => ({ value: await destroyWatchStates(tx) }));
   if (total > 0) {
     for (const table of [
       "release",
@@ -126,6 +127,16 @@ async function destroyAnswers(tx: AuthorityTx, queryIds: readonly string[]): Pro
     .updateTable("release")
     .set({ answer_sealed: NO_ANSWER })
     .where("query_id", "in", [...queryIds])
+    .execute();
+}
+
+/** Nothing will be compared with them any more. */
+async function destroyWatchStates(tx: AuthorityTx): Promise<void> {
+  await tx
+    .deleteFrom("watch_state")
+    .where("consent_id", "in", (eb) =>
+      eb.selectFrom("consent").select("consent.id").where("consent.state", "in", OVER),
+    )
     .execute();
 }
 

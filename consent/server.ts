@@ -14,6 +14,7 @@ import { parseWith } from "../core/parse.ts";
 import {
   AdmitBatchRequest,
   AdmitRequest,
+  AdmitWatchesRequest,
   AuthorityStub,
   bindServer,
   type BoundServer,
@@ -64,6 +65,7 @@ export async function serveAuthority(
       parts.log,
     ),
     AdmitBatch: unaryMethod((call) => admitBatch(call, parts.batches), parts.log),
+    AdmitWatches: unaryMethod((call) => admitWatches(call, parts.batches), parts.log),
     ReleaseBatch: streamMethod(
       (stream: ServerDuplexStream<unknown, unknown>) => releaseBatch(stream, parts.batches),
       parts.log,
@@ -95,6 +97,15 @@ async function admitBatch(
   requirePeer(call, (name) => name === roleName("gateway"));
   const request = parseWith(AdmitBatchRequest, call.request, "request-malformed", "message");
   return await batches.admitter.admit(request);
+}
+
+async function admitWatches(
+  call: ServerUnaryCall<unknown, unknown>,
+  batches: BatchAuthority,
+): Promise<object> {
+  requirePeer(call, (name) => name === roleName("gateway"));
+  const request = parseWith(AdmitWatchesRequest, call.request, "request-malformed", "message");
+  return await batches.watches.admit(request);
 }
 
 async function release(

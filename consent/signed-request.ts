@@ -11,7 +11,7 @@ import {
   jwtVerify,
 } from "jose";
 import { z } from "zod";
-import { sha256, sha256Base64url, sha256Hex } from "../core/canonical.ts";
+import { sha256Base64url, sha256Hex, uuid8 } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
 import { ProductRef, QueryId } from "../core/ids.ts";
@@ -92,8 +92,7 @@ export async function verifySignedRequest(
   rules: RequestRules,
   clock: Clock,
 ): Promise<VerifiedRequest> {
-  const consent = await verifyToken(request.token, rules, clock);
-  const proofId = await verifyProof(request, consent, rules, clock);
+  const { consent, proofId } = await verifyCredentials(request, rules, clock);
   const text = Buffer.from(request.body).toString("utf8");
   const body = parseJsonWith(QueryBody, text, "request-malformed", "body");
   if (!rules.isProduct(body.product)) throw new WjfError("product-unknown");
@@ -110,10 +109,28 @@ export async function verifySignedRequest(
   };
 }
 
+/**
+ * Token and proof alone: who asks, under which consent, and that the body is what they signed.
+ * @throws WjfError `token-*`, `dpop-*`.
+ */
+export async function verifyCredentials(
+  request: SignedRequest,
+  rules: Omit<RequestRules, "isProduct">,
+  clock: Clock,
+): Promise<{
+  readonly consent: ConsentClaims;
+  readonly proofId: string;
+  readonly issuedAt: number;
+}> {
+  const consent = await verifyToken(request.token, rules, clock);
+  const { jti, iat } = await verifyProof(request, consent, rules, clock);
+  return { consent, proofId: jti, issuedAt: iat };
+}
+
 /** @throws WjfError `token-*`. */
 async function verifyToken(
   token: string,
-  rules: RequestRules,
+  rules: Omit<RequestRules, "isProduct">,
   clock: Clock,
 ): Promise<ConsentClaims> {
   let payload: JWTPayload;
@@ -157,13 +174,13 @@ function tokenErrorCode(error: unknown): ErrorCode {
   return "token-malformed";
 }
 
-/** RFC 9449 §4.3. Returns the proof's `jti`. @throws WjfError `dpop-*`. */
+/** RFC 9449 §4.3. @throws WjfError `dpop-*`. */
 async function verifyProof(
   request: SignedRequest,
   consent: ConsentClaims,
-  rules: RequestRules,
+  rules: Omit<RequestRules, "isProduct">,
   clock: Clock,
-): Promise<string> {
+): Promise<z.infer<typeof ProofClaims>> {
   const { payload, jkt } = await openProof(request.proof, clock);
   if (!isOneText(request.proof)) throw new WjfError("dpop-malformed");
   if (jkt !== consent.cnf.jkt) throw new WjfError("dpop-key");
@@ -177,7 +194,7 @@ async function verifyProof(
     claims.ath === sha256Base64url(request.token) &&
     claims["camara:bh"] === sha256Base64url(request.body);
   if (!bound) throw new WjfError("dpop-binding");
-  return claims.jti;
+  return claims;
 }
 
 const ProofClaims = z.object({
@@ -226,15 +243,7 @@ export function requireSameQuestion(item: FanOutItem, verified: VerifiedRequest)
  * included, can turn one signed request into two queries. UUIDv8, RFC 9562 §5.8.
  */
 export function queryIdOfProof(proof: string): QueryId {
-  const bytes = sha256(`weijifen/query-id\n${signedPart(proof)}`).subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString("hex");
-  return QueryId.parse(
-    [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
-      "-",
-    ),
-  );
+  return QueryId.parse(uuid8(`weijifen/query-id\n${signedPart(proof)}`));
 }
 
 /**

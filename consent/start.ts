@@ -12,7 +12,13 @@ import { AtRest } from "./at-rest.ts";
 import { BatchAuthority } from "./batch/index.ts";
 import { ClientLimiter } from "./client-limits.ts";
 import { ConsentService } from "./consent-service.ts";
-import { type Epoch, EPOCH_OVERLAP_S, EpochKeeper, type Federation, readFederation } from "./epochs.ts";
+import {
+  type Epoch,
+  EPOCH_OVERLAP_S,
+  EpochKeeper,
+  type Federation,
+  readFederation,
+} from "./epochs.ts";
 import { FollowHub } from "./follow-hub.ts";
 import { serveAuthorityHttp } from "./http.ts";
 import { type ConsentLedger, consentTables } from "./ledger.ts";

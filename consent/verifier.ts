@@ -10,3 +10,4 @@ export * from "./manifest.ts";
 export * from "./signed-request.ts";
 export * from "./slot-layout.ts";
 export * from "./trust-anchor.ts";
+export * from "./watch-request.ts";

@@ -20,3 +20,11 @@ export function sha256Hex(data: string | Uint8Array): string {
 export function sha256Base64url(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("base64url");
 }
+
+/** A UUIDv8 (RFC 9562 §5.8) of the text's SHA-256. */
+export function uuid8(text: string): string {
+  const bytes = sha256(text).subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

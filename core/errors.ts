@@ -244,6 +244,36 @@ export const ERRORS = {
     title: "This query id has been used for another question.",
     next: "Use a fresh query id for each question.",
   },
+  "watch-only": {
+    grpc: grpc.INVALID_ARGUMENT,
+    http: 400,
+    title: "This product tells changes: it can only be watched, not asked.",
+    next: "Create a watch at /v1/watches.",
+  },
+  "watch-frequency": {
+    grpc: grpc.INVALID_ARGUMENT,
+    http: 422,
+    title: "The schedule asks more often than the consent allows.",
+    next: "Evaluate less often, or ask the person for a consent that allows it.",
+  },
+  "watch-not-due": {
+    grpc: grpc.FAILED_PRECONDITION,
+    http: 409,
+    title: "The watch's schedule does not name this moment, or it is yet to come.",
+    next: "Wait for the next moment of the schedule.",
+  },
+  "watch-expired": {
+    grpc: grpc.FAILED_PRECONDITION,
+    http: 409,
+    title: "The watch is over: its own expiry has passed.",
+    next: "Create another watch.",
+  },
+  "sink-refused": {
+    grpc: grpc.INVALID_ARGUMENT,
+    http: 400,
+    title: "Alerts may not be sent to this address.",
+    next: "Give an https address without credentials or fragment, on a host that is on the public internet.",
+  },
   "coverage-incomplete": {
     grpc: grpc.UNAVAILABLE,
     http: 503,
@@ -377,12 +407,6 @@ export const ERRORS = {
     http: 403,
     title: "This model version runs in shadow: it is evaluated and never released.",
     next: "Ask for an approved version; the operator decides when this one is.",
-  },
-  "sink-refused": {
-    grpc: grpc.INVALID_ARGUMENT,
-    http: 400,
-    title: "Alerts may not be sent to this address.",
-    next: "Give an https address without credentials or fragment, on a host that is on the public internet.",
   },
   "config-invalid": {
     grpc: grpc.FAILED_PRECONDITION,

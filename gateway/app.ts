@@ -34,7 +34,7 @@ import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Alerts } from "./alerts/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
-import { readProof, readToken } from "./credentials.ts";
+import { readCredentials } from "./credentials.ts";
 import { queries, queryDurations, refusals } from "./metrics.ts";
 import { pendingQuery } from "./pending-query.ts";
 import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
@@ -42,6 +42,7 @@ import type { ProvincePool } from "./province-pool.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { infoRoutes } from "./info-routes.ts";
 import { queryRouteSchema } from "./schemas.ts";
+import type { Watches } from "./watches/index.ts";
 
 /** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
 const MAX_PROOF_AGE_S = 60;
@@ -59,6 +60,7 @@ export interface GatewayParts {
   readonly coalescer: Coalescer;
   readonly batches: Batches;
   readonly alerts: Alerts;
+  readonly watches: Watches;
   readonly provinces: ProvincePool;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -114,6 +116,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(queryRoutes, parts);
   await app.register(async (scope) => await parts.batches.register(scope as never));
   await app.register(async (scope) => await parts.alerts.register(scope as never));
+  await app.register(async (scope) => await parts.watches.register(scope as never));
   return app as unknown as FastifyInstance;
 }
 
@@ -164,6 +167,7 @@ async function answerQuery(
   const verified = await verifySignedRequest(credentials, rules, clock);
   const product = requireProduct(catalogue, verified.product);
   describeSpan({ "wjf.product": product.ref });
+  if (product.rule.type === "watch") throw new WjfError("watch-only");
   if (product.claims === "required" && verified.claims === undefined) {
     throw new WjfError("claims-missing");
   }
@@ -183,11 +187,6 @@ async function answerQuery(
     queries.inc({ product: product.ref, result });
     queryDurations.observe({ product: product.ref }, secondsSince(startedMs));
   }
-}
-
-function readCredentials(request: FastifyRequest): { token: string; proof: string; body: Buffer } {
-  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  return { token: readToken(request), proof: readProof(request), body };
 }
 
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -1,6 +1,17 @@
-// What a request brings to prove who sends it: the consent token and the DPoP proof, as they are written. Nothing is verified here.
+// What a request brings to prove who sends it, as it came: the consent token, the DPoP proof, the body that they are over. Nothing is
+// verified here. RFC 9449 §7.1.
 import type { FastifyRequest } from "fastify";
 import { WjfError } from "../core/errors.ts";
+
+/** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`, `dpop-malformed`. */
+export function readCredentials(request: FastifyRequest): {
+  token: string;
+  proof: string;
+  body: Buffer;
+} {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  return { token: readToken(request), proof: readProof(request), body };
+}
 
 /** @throws WjfError `token-missing`, `token-malformed`. */
 export function readToken({ headers: { authorization } }: FastifyRequest): string {

@@ -31,6 +31,12 @@ export const batchRows = new Counter({
   labelNames: ["result"],
 });
 
+export const watchEvaluations = new Counter({
+  name: "wjf_gateway_watch_evaluations_total",
+  help: "Evaluations of watches, by what came back",
+  labelNames: ["result"],
+});
+
 const fanOuts = new Counter({
   name: "wjf_gateway_fan_outs_total",
   help: "Fan-outs ended, by kind (query, batch) and code (ok, or why it failed)",

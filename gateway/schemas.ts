@@ -67,7 +67,7 @@ export const ProductsSchema = z.object({
       product: z.string(),
       title: z.object({ zh: z.string(), en: z.string() }),
       description: z.object({ zh: z.string(), en: z.string() }),
-      kind: z.enum(["yes_no", "score", "tags"]),
+      kind: z.enum(["yes_no", "score", "tags", "alerts"]),
       subjects: z.array(z.string()),
       claims: z.enum(["required", "optional", "none"]),
       claims_schema: z.unknown().optional(),

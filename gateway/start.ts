@@ -20,6 +20,7 @@ import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
+import { Watches } from "./watches/index.ts";
 
 const CONNECT_EVERY_MS = 1000;
 const DAY_MS = 86_400_000;
@@ -68,6 +69,7 @@ export async function startGateway(
   const batches = resources.use(
     new Batches({ ...parts, db, catalogue, clock: systemClock, retentionMs }),
   );
+  const sinks = sinkPolicy(settings);
   const alerts = resources.use(
     new Alerts({
       db,
@@ -75,10 +77,13 @@ export async function startGateway(
       signingKey,
       log,
       url: settings.gatewayUrl,
-      policy: sinkPolicy(settings),
+      policy: sinks,
       clock: systemClock,
       random: systemRandom,
     }),
+  );
+  const watches = resources.use(
+    new Watches({ ...parts, db, catalogue, clock: systemClock, sinks }),
   );
   const coalescer = new Coalescer((group) => fanOut(group, parts));
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
@@ -88,6 +93,7 @@ export async function startGateway(
     log,
     batches,
     alerts,
+    watches,
     coalescer,
     catalogue,
     clock: systemClock,

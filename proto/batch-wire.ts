@@ -1,6 +1,6 @@
 // The batch messages of weijifen.proto as zod schemas: type and check in one, as in wire.ts.
 import { z } from "zod";
-import { bytes, ReleaseOutcome, SignedStatementMessage } from "./wire.ts";
+import { bytes, ItemCredentials, ReleaseOutcome, SignedStatementMessage } from "./wire.ts";
 
 const Descriptor = bytes(16 * 1024);
 const Ciphertexts = bytes(1024 * 1024);
@@ -34,6 +34,17 @@ export const AdmitBatchRequest = z.object({
     .max(64),
 });
 export type AdmitBatchRequest = z.infer<typeof AdmitBatchRequest>;
+
+/** Watches of one admission: their credentials stay below half of the largest message. */
+export const MAX_ADMITTED_WATCHES = 1024;
+
+export const AdmitWatchesRequest = z.object({
+  watches: z
+    .array(z.object({ credentials: ItemCredentials, due: z.int().min(0) }))
+    .min(1)
+    .max(MAX_ADMITTED_WATCHES),
+});
+export type AdmitWatchesRequest = z.infer<typeof AdmitWatchesRequest>;
 
 export const RowOutcome = z.object({
   row: z.int().min(0),

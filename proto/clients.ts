@@ -13,6 +13,7 @@ import { inSpan, type SpanAttributes, traceparent } from "../core/tracing.ts";
 import {
   AdmitBatchReply,
   type AdmitBatchRequest,
+  type AdmitWatchesRequest,
   type BatchCommit,
   type BatchOutcomes,
   EvaluateBatchReply,
@@ -138,6 +139,12 @@ export class AuthorityClient implements Disposable {
   /** Admits blocks of a batch. @throws WjfError the authority's code. */
   async admitBatch(request: AdmitBatchRequest, timeoutMs: number): Promise<AdmitBatchReply> {
     const reply = await callUnary(this.#stub, "AdmitBatch", request, timeoutMs);
+    return parseWith(AdmitBatchReply, reply, "receipt-invalid", "reply");
+  }
+
+  /** Admits evaluations of watches. @throws WjfError the authority's code. */
+  async admitWatches(request: AdmitWatchesRequest, timeoutMs: number): Promise<AdmitBatchReply> {
+    const reply = await callUnary(this.#stub, "AdmitWatches", request, timeoutMs);
     return parseWith(AdmitBatchReply, reply, "receipt-invalid", "reply");
   }
 

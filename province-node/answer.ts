@@ -29,6 +29,7 @@ import {
   verifySignedRequest,
 } from "../consent/verifier.ts";
 import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/index.ts";
+import type { BaselineStore } from "./baseline-store.ts";
 import type { ClaimsOpener } from "./claims-opener.ts";
 import { evaluateItem } from "./evaluate.ts";
 import { FanOutGuard } from "./fan-out-guard.ts";
@@ -63,6 +64,7 @@ export interface NodeParts {
   /** Which institutions' models run here. */
   readonly models: ModelGate;
   readonly claims: ClaimsOpener;
+  readonly baselines: BaselineStore;
   readonly clock: Clock;
   readonly random: Random;
   /** Share of admitted items whose tokens this node verifies itself all the same, 0 to 1. */

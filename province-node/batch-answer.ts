@@ -119,6 +119,7 @@ export class BatchAnswerer {
   ): Promise<Refusal[]> {
     const { store, catalogue } = this.#parts;
     const modes = new Map<ProductRef, Mode>();
+    const began = this.#parts.baselines.begin(catalogue);
     const refusals: Refusal[] = [];
     for (const [i, row] of rows.entries()) {
       const mode = modes.get(row.product) ?? this.#mode(row.product);
@@ -133,10 +134,16 @@ export class BatchAnswerer {
       }
       const claims = row.claims && (await this.#parts.claims.open(row.claims));
       const { subjectKey } = this.#parts.secrets;
-      const values = evaluateItem(product, person, claims, { subjectKey });
+      const sealed = row.claims ?? "";
+      const values = evaluateItem(product, person, claims, {
+        subjectKey,
+        baseline: (numbers) => began.of(row.subject, sealed, numbers),
+      });
       this.#parts.models.observe(product, person, catalogue);
       if (refusal === undefined) slots.set(values, offsets[i]);
     }
+    // Kept before the reply leaves: what was compared with once is what will be compared with.
+    began.commit();
     return refusals;
   }
 

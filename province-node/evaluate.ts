@@ -9,8 +9,14 @@ import type {
   PersonRecord,
   Product,
   TagClaims,
+  WatchClaims,
 } from "../catalogue/index.ts";
-import { MAX_NODE_WEIGHT, MAX_NUMBERS_PER_PERSON, slotWidth } from "../catalogue/index.ts";
+import {
+  MAX_NODE_WEIGHT,
+  MAX_NUMBERS_PER_PERSON,
+  packFacts,
+  slotWidth,
+} from "../catalogue/index.ts";
 import { subjectTag } from "../crypto/subject.ts";
 import { combine, runCheck } from "./evaluate/checks.ts";
 import { anyOf, listKey, testPredicate } from "./evaluate/predicate.ts";
@@ -18,6 +24,8 @@ import { evaluateModel, type Inputs } from "./evaluate/score.ts";
 
 export interface EvaluationEnvironment {
   readonly subjectKey: Buffer;
+  /** The numbers as they were when a watch began (baseline-store.ts); without it, what compares with them is not known. */
+  readonly baseline?: (numbers: readonly NumberRecord[]) => readonly NumberRecord[];
 }
 
 type EvaluationOf<T extends Product["evaluation"]["type"]> = Extract<
@@ -94,6 +102,8 @@ function fill(
       return fillCount(slots, product, evaluation, numbers);
     case "model":
       return fillModel(slots, product, evaluation, numbers, claims, environment);
+    case "watches":
+      return fillWatches(slots, product, evaluation, numbers, claims as WatchClaims, environment);
     case "tags":
       return fillTags(slots, product, evaluation, numbers, claims as TagClaims, environment);
   }
@@ -116,6 +126,40 @@ function fillChecks(
   );
   slots[0] = truths.some((truth) => truth !== null) ? 1 : 0;
   slots[1] = anyOf(truths) === true ? 1 : 0;
+}
+
+/** A person's several numbers: crossed if any number is; well only if none of those that can be told is not. */
+function fillWatches(
+  slots: Uint32Array,
+  { context }: Product,
+  { watches }: EvaluationOf<"watches">,
+  numbers: readonly NumberRecord[],
+  { conditions }: WatchClaims,
+  { subjectKey, baseline }: EvaluationEnvironment,
+): void {
+  const watched = conditions.map(({ indicator, params, claim }) => {
+    const watch = watches.find(({ id }) => id === indicator);
+    // The claims schema only lets this product's watches through.
+    if (watch === undefined) throw new TypeError("a condition that the product does not have");
+    return { watch, params, claim };
+  });
+  const began = watched.some(({ watch }) => watch.baseline) ? (baseline?.(numbers) ?? []) : [];
+  for (const [i, { watch, params, claim }] of watched.entries()) {
+    const truths = numbers.map((record) => {
+      const before = began.find(({ identity }) => identity.msisdn === record.identity.msisdn);
+      const subject = { record, context, subjectKey, params, claim };
+      const compared = before === undefined ? subject : { ...subject, baseline: before };
+      return {
+        crossed: testPredicate(watch.crossed, compared),
+        back: testPredicate(watch.back, compared),
+      };
+    });
+    slots[i] = packFacts({
+      known: truths.some(({ crossed }) => crossed !== null),
+      crossed: truths.some(({ crossed }) => crossed === true),
+      unwell: truths.some(({ crossed, back }) => crossed !== null && back !== true),
+    });
+  }
 }
 
 function fillCount(

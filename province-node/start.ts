@@ -11,6 +11,7 @@ import { FederationView, followFederation, readTrustAnchor } from "../consent/ve
 import { AuthorityClient, provinceRole, TlsFiles } from "../proto/index.ts";
 import { FanOutAnswerer, type NodeParts, rosterMasks } from "./answer.ts";
 import { BatchAnswerer } from "./batch-answer.ts";
+import { BaselineStore } from "./baseline-store.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
 import { FeatureStore } from "./feature-store.ts";
 import { isDrained } from "./maintenance.ts";
@@ -76,6 +77,7 @@ export async function startProvinceNode(
     store,
     catalogue,
     models: resources.use(new ModelGate(folder, systemClock)),
+    baselines: resources.use(BaselineStore.open(join(folder, "baselines.db"), systemClock)),
     claims: await ClaimsOpener.create(secrets.groupKey, systemRandom),
     clock: systemClock,
     random: systemRandom,

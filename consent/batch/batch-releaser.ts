@@ -107,6 +107,7 @@ export class BatchReleaser {
           consentId: item.consent_id,
           tokenIdHash: item.token_id_sha256,
         },
+        ...(item.watch && { watch: item.watch }),
         sealed: list.sealed,
         sums: [...sums.subarray(offset, offset + packer.width(product))],
         answered: answering - refused.length,

@@ -8,6 +8,7 @@ import type { BatchProof } from "../batch-proof.ts";
 import { parseRow, queryIdOfRow } from "../batch-rows.ts";
 import type { Client } from "../clients.ts";
 import type { ConsentClaims } from "../consent-claims.ts";
+import type { ManifestWatch } from "../manifest.ts";
 import type { Question } from "../release/stored-answer.ts";
 import type { TokenChecker } from "./token-checker.ts";
 
@@ -16,12 +17,15 @@ export interface CheckedRow {
   readonly question: Question;
   readonly consent: ConsentClaims;
   readonly tokenHash: string;
+  /** Which evaluation of which watch the row is, if it is one. */
+  readonly watch?: ManifestWatch;
 }
 
 export interface RefusedRow {
   readonly row: number;
   readonly refusal: ErrorCode;
-  readonly queryId: QueryId;
+  /** Unknown for a watch that does not verify. */
+  readonly queryId?: QueryId;
   readonly product?: ProductRef;
   readonly clientId?: string;
   readonly consentId?: string;
@@ -41,7 +45,9 @@ export function checkRow(
   line: number,
   rules: RowRules,
 ): CheckedRow | RefusedRow {
-  let known: Omit<RefusedRow, "row" | "refusal"> = { queryId: queryIdOfRow(rules.batchId, line) };
+  let known: Omit<RefusedRow, "row" | "refusal"> & { queryId: QueryId } = {
+    queryId: queryIdOfRow(rules.batchId, line),
+  };
   try {
     const read = parseRow(bytes);
     known = { queryId: read.query_id ?? known.queryId, product: read.product };
@@ -65,7 +71,9 @@ export function checkRow(
   }
 }
 
+/** @throws WjfError `watch-only`, `claims-missing`, `claims-unexpected`. */
 function requireClaims(product: Product, claims: string | undefined): void {
+  if (product.rule.type === "watch") throw new WjfError("watch-only");
   if (product.claims === "required" && claims === undefined) throw new WjfError("claims-missing");
   if (product.claims === "none" && claims !== undefined) throw new WjfError("claims-unexpected");
 }

@@ -25,6 +25,10 @@ export interface SettleRowsParts {
   readonly log: Logger;
 }
 
+export interface SettleRules extends Pick<RowRules, "tokens"> {
+  readonly sealed: boolean;
+}
+
 export interface SettledRows {
   readonly settled: readonly (TellableRow & { readonly row: number })[];
   /** To be asked, in order. */
@@ -49,7 +53,7 @@ interface Answered {
 
 export async function settleRows(
   rows: readonly (CheckedRow | RefusedRow)[],
-  rules: Pick<RowRules, "proof" | "tokens">,
+  rules: SettleRules,
   parts: SettleRowsParts,
 ): Promise<SettledRows> {
   const checked = rows.filter((row) => "question" in row);
@@ -100,7 +104,7 @@ async function readKnown(
 function settleRow(
   row: CheckedRow,
   { clients, earlier, spending, budget, asked }: Known,
-  { proof, tokens }: Pick<RowRules, "proof" | "tokens">,
+  { sealed, tokens }: SettleRules,
   atRest: AtRest,
 ): CheckedRow | RefusedRow | Answered {
   const { question, consent } = row;
@@ -109,7 +113,7 @@ function settleRow(
     if (asked.has(queryId)) throw new WjfError("query-conflict");
     asked.add(queryId);
     const client = clients.get(clientId);
-    requireClient(client, product, proof.sealed);
+    requireClient(client, product, sealed);
     const before = earlier.get(queryId);
     if (before !== undefined) {
       const answer = openAnswer(before, question, atRest);
@@ -133,7 +137,7 @@ function refusalLeaf({ refusal, queryId, product, clientId, consentId }: Refused
   return {
     type: "refusal",
     code: refusal,
-    query_id: queryId,
+    ...(queryId !== undefined && { query_id: queryId }),
     ...(product !== undefined && { product }),
     ...(clientId !== undefined && { client_id: clientId }),
     ...(consentId !== undefined && { consent_id: consentId }),

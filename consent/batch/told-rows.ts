@@ -3,7 +3,7 @@
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { RowOutcome } from "../../proto/index.ts";
 import type { Client } from "../clients.ts";
-import { tell } from "../release/stored-answer.ts";
+import { type StoredAnswer, tell } from "../release/stored-answer.ts";
 
 export type TellableRow =
   | { readonly answer: string; readonly receipt: string; readonly client: Client }
@@ -26,7 +26,8 @@ export async function tellRows(
   const told = rows.map(async (row): Promise<RowOutcome> => {
     if ("refusal" in row) return { row: row.row, outcome: refusal(row.refusal), receipt: "" };
     const { answer, receipt, client } = row;
-    if (sealed) {
+    // That nothing has changed is no secret from the gateway, which has nothing to deliver.
+    if (sealed && !tellsNothing(answer)) {
       const outcome = await tell(answer, receipt, client, true).catch(refusalOf);
       return { row: row.row, outcome, receipt: "" };
     }
@@ -49,4 +50,9 @@ function refusal(code: ErrorCode): RowOutcome["outcome"] {
 function split(receipt: string): { proof: string; checkpoint: string } {
   const at = receipt.indexOf(SEPARATOR);
   return { proof: receipt.slice(0, at), checkpoint: receipt.slice(at + SEPARATOR.length) };
+}
+
+function tellsNothing(answer: string): boolean {
+  const { answer: told } = JSON.parse(answer) as StoredAnswer;
+  return told.kind === "alerts" && told.changes.length === 0;
 }

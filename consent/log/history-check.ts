@@ -128,7 +128,9 @@ function outsideTerms(terms: ConsentTermsLeaf, release: ReleaseLeaf): string | u
   if (!terms.products.includes(release.product)) return "a product that is not in it";
   // consent-claims: a boolean consent never lets a score out.
   const kind = release.answer_kind;
-  if (terms.result === "boolean" && kind !== "yes_no") return "more than yes or no";
+  if (terms.result === "boolean" && kind !== "yes_no" && kind !== "alerts") {
+    return "more than yes or no";
+  }
   if (terms.result === "score" && kind === "tags") return "tags, where a score was allowed";
   if (terms.result === "tags" && kind === "score") return "a score, where tags were allowed";
   return undefined;

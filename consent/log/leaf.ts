@@ -65,7 +65,7 @@ const ReleaseLeaf = z.strictObject({
   /** The model package that this version is, where it is an institution's own. */
   model_package_sha256: Sha256Hex.optional(),
   /** The form of the answer; what it said is not here. */
-  answer_kind: z.enum(["yes_no", "score", "tags", "statistics"]),
+  answer_kind: z.enum(["yes_no", "score", "tags", "statistics", "alerts"]),
   coverage: z.strictObject({ answered: z.int().min(0), of: z.int().min(1) }),
   descriptor_sha256: Sha256Hex,
   epoch: z.int().min(0),

@@ -218,6 +218,8 @@ function answerText(
     case "score":
       if (answer.value === null) return words.unknown;
       return [answer.value, bandName(answer.band)].join(" ").trim();
+    case "alerts":
+      return answer.changes.map(({ state }) => words.changed[state]).join(", ") || words.noChanges;
     case "tags":
       return answer.tags.length === 0 ? words.noTags : answer.tags.join(", ");
   }

@@ -3,6 +3,7 @@
 // refusal is decided before anything of its question is counted, so nothing ever has to be undone. DESIGN §4, §5.
 import {
   type AuthorityFacts,
+  type ConditionState,
   decideAnswer,
   type Product,
   requireProduct,
@@ -29,6 +30,7 @@ import {
   readEarlier,
   readReleasesAbout,
 } from "./release-reads.ts";
+import { countsInstitutions, resultAllows } from "./product-terms.ts";
 import type { ReleaseTable } from "./schema.ts";
 import {
   openAnswer,
@@ -38,10 +40,16 @@ import {
   sealAnswer,
   type StoredAnswer,
 } from "./stored-answer.ts";
+import { WatchStates } from "./watch-states.ts";
 
 export type Decided =
   | { readonly answer: string; readonly client: Client; readonly leaf: number; readonly old?: true }
   | { readonly refusal: ErrorCode };
+
+interface Answered extends StoredAnswer {
+  /** Of a watch: kept for the next evaluation, never told. */
+  readonly states: readonly ConditionState[];
+}
 
 interface GroupState {
   readonly clients: ReadonlyMap<string, Client>;
@@ -51,6 +59,7 @@ interface GroupState {
   /** Releases about a person, by subject index: only for products that count institutions. */
   readonly others: Map<string, OtherRelease[]>;
   readonly marks: ObjectionMarks;
+  readonly watches: WatchStates;
 }
 
 /** The state that one group is decided on, inside its transaction. */
@@ -84,7 +93,9 @@ export class GroupDecisions {
     const questions = release.items.flatMap((item) => ("question" in item ? [item.question] : []));
     const consentIds = questions.map(({ consentId }) => consentId);
     const spending = await GroupSpending.read(consentTables(tx), consentIds, at.timeMs);
-    const counting = questions.filter(({ product }) => countsInstitutions(parts, product));
+    const counting = questions.filter(({ product }) =>
+      countsInstitutions(parts.catalogue.products.get(product)),
+    );
     const subjects = consentIds.flatMap((id) => spending.subjectIndex(id) ?? []);
     const clients = await readClients(
       tx,
@@ -99,6 +110,11 @@ export class GroupDecisions {
       spending,
       budget,
       marks: await ObjectionMarks.read(tx, subjects),
+      watches: await WatchStates.read(
+        tx,
+        release.items.flatMap((item) => ("watch" in item && item.watch ? [item.watch.id] : [])),
+        parts.atRest,
+      ),
       clients,
       earlier: await readEarlier(
         tx,
@@ -131,6 +147,9 @@ export class GroupDecisions {
   #releaseItem(item: AnsweredItem): Decided {
     const { question } = item;
     const product = requireProduct(this.#parts.catalogue, question.product);
+    if ((product.rule.type === "watch") !== (item.watch !== undefined)) {
+      throw new WjfError("watch-only");
+    }
     const client = this.#requireClient(item, product);
     const earlier = this.#findEarlier(question);
     if (earlier !== undefined) return { ...earlier, client };
@@ -140,13 +159,14 @@ export class GroupDecisions {
       throw new WjfError("product-not-consented");
     }
     this.#state.budget.requireLeft(consent, product.ref);
-    const answer = this.#answer(item, product, consent);
+    const { states, ...answer } = this.#answer(item, product, consent);
     this.#state.spending.spend({
       consentId: question.consentId,
       releaseId: question.queryId,
       product: question.product,
     });
     this.#state.budget.count(consent, product.ref);
+    if (item.watch !== undefined) this.#state.watches.set(item.watch, question, states);
     return { ...this.#store(question, consent, answer, product), client };
   }
 
@@ -168,12 +188,12 @@ export class GroupDecisions {
   }
 
   /** @throws WjfError the rule's refusal, or `coverage-incomplete`. */
-  #answer(item: AnsweredItem, product: Product, consent: SpendableConsent): StoredAnswer {
+  #answer(item: AnsweredItem, product: Product, consent: SpendableConsent): Answered {
     const { answered, sums } = item;
     const { of } = this.#release;
     // When no province would evaluate it, what they said is the answer.
     if (answered === 0) throw new WjfError(item.nodeRefusal ?? "coverage-incomplete");
-    const decision = decideAnswer(product, sums, answered, this.#facts(consent, product));
+    const decision = decideAnswer(product, sums, answered, this.#facts(item, consent, product));
     if (decision.kind === "refuse") throw new WjfError(decision.code);
     if (!decision.conclusive && answered < of) throw new WjfError("coverage-incomplete");
     const objection = this.#state.marks.of(consent.subjectIndex, product.ref);
@@ -184,12 +204,18 @@ export class GroupDecisions {
       coverage: { answered, of },
       model: productModel(product),
       ...(objection && { objection }),
+      states: decision.states ?? [],
     };
   }
 
-  /** How many other institutions had an answer about the person: only the authority can count that. */
-  #facts(consent: SpendableConsent, product: Product): AuthorityFacts {
-    if (!usesInstitutionCount(product)) return {};
+  /** How the watch stood before, or how many other institutions had an answer about the person: only the authority knows. */
+  #facts(
+    { watch, question }: AnsweredItem,
+    consent: SpendableConsent,
+    product: Product,
+  ): AuthorityFacts {
+    if (watch !== undefined) return { states: this.#state.watches.before(watch, question) };
+    if (!countsInstitutions(product)) return {};
     const rows = this.#state.others.get(consent.subjectIndex) ?? [];
     return {
       institutionsWithin: (days) => {
@@ -262,22 +288,9 @@ export class GroupDecisions {
     for (const chunk of chunks(this.#rows)) {
       await this.#tx.insertInto("release").values(chunk).execute();
     }
+    await this.#state.watches.write(this.#tx);
     await this.#state.spending.settle(consentTables(this.#tx), this.#parts.ledger.recordEvent);
   }
 }
 
 const DAY_MS = 86_400_000;
-
-/** A `boolean` consent never lets a score out. */
-function resultAllows(result: string, kind: Product["kind"]): boolean {
-  return kind === "yes_no" || result === kind;
-}
-
-function countsInstitutions({ catalogue }: GroupReleaseParts, ref: ProductRef): boolean {
-  const product = catalogue.products.get(ref);
-  return product !== undefined && usesInstitutionCount(product);
-}
-
-function usesInstitutionCount({ rule }: Product): boolean {
-  return rule.type === "weighted-mean" && rule.scale.authority.length > 0;
-}

@@ -10,6 +10,7 @@ import type { AtRest } from "../at-rest.ts";
 import type { Client } from "../clients.ts";
 import type { ConsentLedger } from "../ledger.ts";
 import type { LeafDraft } from "../log/leaf.ts";
+import type { ManifestWatch } from "../manifest.ts";
 import { GroupDecisions } from "./group-decisions.ts";
 import type { Question } from "./stored-answer.ts";
 
@@ -22,6 +23,8 @@ export interface GroupReleaseParts {
 
 export interface AnsweredItem {
   readonly question: Question;
+  /** Which evaluation of which watch it is, if it is one. */
+  readonly watch?: ManifestWatch;
   readonly sealed: boolean;
   /** Decrypted sums of this item's slots. */
   readonly sums: readonly number[];

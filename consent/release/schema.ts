@@ -31,8 +31,20 @@ export interface LiftedSuspensionTable extends SuspensionTable {
   lifted_at: number;
 }
 
+/** How a watch stood at its newest evaluation: the next one tells what is not so any more. */
+export interface WatchStateTable {
+  watch_id: string;
+  /** As a release's: another watch under the same id is refused. */
+  question: string;
+  consent_id: string;
+  /** The moment of that evaluation, NumericDate; there is none for an earlier one. */
+  due: number;
+  states_sealed: Uint8Array;
+}
+
 export interface ReleaseSchema {
   release: ReleaseTable;
+  watch_state: WatchStateTable;
   gateway_suspension: SuspensionTable;
   gateway_suspension_lifted: LiftedSuspensionTable;
 }
@@ -89,6 +101,24 @@ export const releaseMigrations: readonly Migration[] = [
         .addColumn("suspended_at", "bigint", (column) => column.notNull())
         .addColumn("lifted_at", "bigint", (column) => column.notNull())
         .addPrimaryKeyConstraint("gateway_suspension_lifted_key", ["gateway", "suspended_at"])
+        .execute();
+    },
+  },
+  {
+    name: "2026-11-24-023-watch-state",
+    async up(db, { bytes }) {
+      await db.schema
+        .createTable("watch_state")
+        .addColumn("watch_id", "text", (column) => column.primaryKey())
+        .addColumn("question", "text", (column) => column.notNull())
+        .addColumn("consent_id", "text", (column) => column.notNull())
+        .addColumn("due", "bigint", (column) => column.notNull())
+        .addColumn("states_sealed", bytes, (column) => column.notNull())
+        .execute();
+      await db.schema
+        .createIndex("watch_state_consent")
+        .on("watch_state")
+        .columns(["consent_id"])
         .execute();
     },
   },

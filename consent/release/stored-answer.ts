@@ -86,9 +86,11 @@ export async function tell(
   if (!sealed) return { result: "answer", answer: told };
   const jwk = encryptionKey(client);
   if (jwk === undefined) throw new WjfError("client-unknown", "no encryption key is registered");
-  const header = { typ: "weijifen-answer+jwe", kid: jwk.kid };
+  const content = JSON.parse(told) as StoredAnswer;
+  const what = content.answer.kind === "alerts" ? "alert" : "answer";
+  const header = { typ: `weijifen-${what}+jwe`, kid: jwk.kid };
   const key = importPublic(PublicP256Jwk.parse(jwk));
-  return { result: "sealed", sealed: await sealJson(JSON.parse(told), key, header) };
+  return { result: "sealed", sealed: await sealJson(content, key, header) };
 }
 
 /** Appends one member to the JSON text of an object. */

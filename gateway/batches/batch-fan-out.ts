@@ -38,7 +38,7 @@ export interface BatchFanOutParts {
   readonly scheme: HeScheme;
   readonly view: FederationView;
   readonly provinces: ProvincePool;
-  readonly authority: Pick<AuthorityClient, "admitBatch" | "releaseBatch">;
+  readonly authority: Pick<AuthorityClient, "admitBatch" | "admitWatches" | "releaseBatch">;
   readonly catalogue: Catalogue;
   readonly signingKey: KeyObject;
   readonly log: Logger;
@@ -59,7 +59,7 @@ export interface Carried {
 }
 
 /** A fan-out of several ciphertexts takes as long as several; a busy machine longer. */
-const TIMEOUTS_MS = { admit: 30_000, evaluate: 30_000, release: 60_000 };
+export const TIMEOUTS_MS = { admit: 30_000, evaluate: 30_000, release: 60_000 };
 
 /** A block with its lines, whole and one by one, and its place in what the institution signed. */
 export interface SignedBlock {
@@ -84,20 +84,35 @@ export async function carryBlocks(
   };
   const admitted = await parts.authority.admitBatch(request, TIMEOUTS_MS.admit);
   const lines = blocks.slice(0, admitted.blocks).flatMap((block) => block.rows);
-  const rows: (CarriedRow | undefined)[] = lines.map(() => undefined);
+  const claims = (row: number): string => parseRow(lines[row] as Buffer).claims ?? "";
+  const rows = await carryAdmitted(admitted, { count: lines.length, claims }, parts);
+  return { blocks: admitted.blocks, rows };
+}
+
+/**
+ * What an admission has left open goes to the provinces and to the release. One outcome for every row, in order.
+ * @param rows how many the admission is about, and each one's sealed claims, or "".
+ */
+export async function carryAdmitted(
+  admitted: AdmitBatchReply,
+  { count, claims }: { readonly count: number; readonly claims: (row: number) => string },
+  parts: BatchFanOutParts,
+): Promise<readonly CarriedRow[]> {
+  const rows: (CarriedRow | undefined)[] = Array.from({ length: count }, () => undefined);
   for (const row of admitted.settled) rows[row.row] = carried(row, admitted.checkpoint);
   const open = [...rows.keys()].filter((row) => rows[row] === undefined);
   if (admitted.manifest) {
     const fanOut = new BatchFanOut(admitted, admitted.manifest, parts);
-    const asked = open.map((row) => lines[row] as Buffer);
-    const outcomes = await meterFanOut("batch", () => fanOut.run(asked));
+    const outcomes = await meterFanOut("batch", () =>
+      fanOut.run(open.length, (place) => claims(open[place] as number)),
+    );
     for (const row of outcomes.rows) {
       const place = open[row.row];
       if (place !== undefined) rows[place] = carried(row, outcomes.checkpoint);
     }
   }
   if (!rows.every((row) => row !== undefined)) throw new WjfError("internal", "rows are missing");
-  return { blocks: admitted.blocks, rows };
+  return rows;
 }
 
 function carried({ outcome, receipt }: RowOutcome, checkpoint: string): CarriedRow {
@@ -125,13 +140,13 @@ class BatchFanOut {
     this.#parts = parts;
   }
 
-  async run(lines: readonly Buffer[]) {
+  async run(count: number, claimsOf: (place: number) => string) {
     const epoch = this.#parts.view.current();
     const manifest = openManifest(this.#signed, epoch.admissionKey);
     const products = productsOf(manifest);
-    if (products.length !== lines.length) throw new WjfError("internal", "rows are missing");
+    if (products.length !== count) throw new WjfError("internal", "rows are missing");
     const { ciphertexts } = layOut(products, this.#parts.catalogue);
-    const claims = manifest.claims_sha256 === null ? [] : lines.map(claimsOf);
+    const claims = manifest.claims_sha256 === null ? [] : products.map((_, i) => claimsOf(i));
     const participants = this.#parts.provinces.participants(epoch);
     rounds.inc({ kind: "batch", round: "first" });
     const first = await this.#collect(participants, claims, ciphertexts, epoch);
@@ -248,9 +263,4 @@ class Sums implements Disposable {
   [Symbol.dispose](): void {
     for (const sum of this.#sums) sum[Symbol.dispose]();
   }
-}
-
-/** The authority has parsed this very line. */
-function claimsOf(line: Buffer): string {
-  return parseRow(line).claims ?? "";
 }

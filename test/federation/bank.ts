@@ -29,6 +29,8 @@ export interface ConsentWish {
   readonly products?: readonly string[];
   readonly maxUses?: number;
   readonly result?: "boolean" | "score" | "tags";
+  /** PERIODIC, at most so often. */
+  readonly frequency?: { readonly unit: "HOUR" | "DAY"; readonly value: number };
 }
 
 export interface GivenConsent {
@@ -106,7 +108,9 @@ export class Bank {
     const terms = {
       type: "weijifen_query" as const,
       actions: [...(wish.products ?? PRODUCTS)] as never,
-      fetch: "ONETIME" as const,
+      ...(wish.frequency === undefined
+        ? { fetch: "ONETIME" as const }
+        : { fetch: "PERIODIC" as const, frequency: wish.frequency }),
       max_uses: wish.maxUses ?? 10,
       result: wish.result ?? ("score" as const),
       retention: { unit: "DAY" as const, value: 30 },
@@ -146,7 +150,7 @@ export class Bank {
       jti,
       iat: now,
       nbf: now,
-      exp: now + 3600,
+      exp: now + (wish.frequency === undefined ? 3600 : 86_400),
       cnf: { jkt: this.#jkt },
       scope: ["dpv:CreditChecking", ...terms.actions].join(" "),
       authorization_details: [terms],

@@ -14,6 +14,7 @@ function gatewayWith(coalescer: Coalescer) {
     coalescer,
     batches: { register: () => Promise.resolve() },
     alerts: { register: () => Promise.resolve() },
+    watches: { register: () => Promise.resolve() },
     view: {
       current: () => {
         throw new Error("verified");

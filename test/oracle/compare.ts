@@ -84,6 +84,7 @@ export class Comparison {
   #remember(of: string, answer: Answer): void {
     const seen = this.answers.get(of) ?? new Map<string, number>();
     this.answers.set(of, seen);
+    if (answer.kind === "alerts") throw new TypeError("a watch has no answer of one day");
     const values = answer.kind === "tags" ? answer.tags : [valueOf(answer)];
     for (const value of values) seen.set(value, (seen.get(value) ?? 0) + 1);
   }
@@ -103,7 +104,7 @@ export class Comparison {
   }
 }
 
-function valueOf(answer: Exclude<Answer, { kind: "tags" }>): string {
+function valueOf(answer: Exclude<Answer, { kind: "tags" | "alerts" }>): string {
   if (answer.kind === "yes_no") return answer.value;
   return answer.band ?? "unknown";
 }

@@ -80,6 +80,8 @@ export class Oracle {
         return counted(held, product, product.evaluation);
       case "model":
         return modelled(held, product, product.evaluation, claims, facts);
+      case "watches":
+        throw new TypeError("a watch tells changes: it has no answer of one day");
       case "tags":
         return tagged(held, product.evaluation, claims);
     }

@@ -1,0 +1,99 @@
+// What the watch routes take and give, as zod schemas: OpenAPI is generated from these.
+import { z } from "zod";
+import { WatchBody } from "../../consent/verifier.ts";
+import { ProblemSchema } from "../schemas.ts";
+import { WATCH_STATES } from "./schema.ts";
+
+export const WatchSchema = z
+  .object({
+    watch_id: z.uuid(),
+    state: z.enum(WATCH_STATES),
+    reason: z.string().optional().describe("Why it has ended or is paused: a code"),
+    product: z.string(),
+    sink: z.object({ url: z.string() }),
+    sealed: z.boolean(),
+    created: z.iso.datetime(),
+    next: z.iso.datetime().optional().describe("The moment of the schedule that is evaluated next"),
+    evaluated: z.iso.datetime().optional().describe("The newest moment that was evaluated"),
+    expires: z.iso.datetime().optional(),
+    events: z.int().describe("Changes told so far"),
+    max_events: z.int().optional(),
+    ended: z.iso.datetime().optional(),
+  })
+  .meta({ id: "Watch" });
+export type WatchSchemaOut = z.input<typeof WatchSchema>;
+
+/** What may be changed without signing another watch. */
+export const WatchPatch = z
+  .strictObject({
+    sink: WatchBody.shape.sink.optional(),
+    expires: z.iso.datetime().optional().describe("Sooner only"),
+    max_events: WatchBody.shape.max_events,
+  })
+  .refine((patch) => Object.keys(patch).length > 0, "at least one field");
+
+export const WatchParams = z.object({ id: z.uuid() });
+
+export const WatchQuery = z.object({
+  after: z.uuid().optional().describe("The last `watch_id` of the page before"),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+});
+
+const problems = { 401: ProblemSchema, 404: ProblemSchema, 429: ProblemSchema, 503: ProblemSchema };
+const security: { [scheme: string]: string[] }[] = [];
+const tags = ["watches"];
+const ofKey =
+  "`DPoP`: a proof (RFC 9449) by the key that signed the watch, for this method and URL";
+
+export const watchSchemas = {
+  create: {
+    summary: "Watch one consenting person",
+    description:
+      "Signed as a question is: `Authorization: DPoP <consent token>` of a PERIODIC consent, and a `DPoP` proof for this " +
+      "URL with `camara:bh`. The request stands for every moment of its schedule. `claims` are sealed to the provinces: " +
+      '`{"conditions": [{"indicator", "params"?, "claim"?}]}` as in the product\'s `claims_schema`; `conditions` says how ' +
+      "many they are. Changes go to `sink`: crossed, back, or unknown. The same request again is the same watch.",
+    tags,
+    security,
+    body: WatchBody,
+    response: {
+      200: WatchSchema.describe("It was there already"),
+      201: WatchSchema,
+      400: ProblemSchema,
+      403: ProblemSchema,
+      409: ProblemSchema,
+      422: ProblemSchema,
+      ...problems,
+    },
+  },
+  list: {
+    summary: "The watches of one key, by id",
+    description: ofKey,
+    tags,
+    security,
+    querystring: WatchQuery,
+    response: { 200: z.object({ watches: z.array(WatchSchema) }), ...problems },
+  },
+  read: {
+    summary: "One watch",
+    description: ofKey,
+    tags,
+    security,
+    response: { 200: WatchSchema, ...problems },
+  },
+  change: {
+    summary: "Change where a watch tells, or let it end sooner",
+    description: `${ofKey}, with \`camara:bh\`. Conditions and schedule are signed: another watch has others.`,
+    tags,
+    security,
+    body: WatchPatch,
+    response: { 200: WatchSchema, 400: ProblemSchema, ...problems },
+  },
+  remove: {
+    summary: "End a watch",
+    description: ofKey,
+    tags,
+    security,
+    response: { 204: z.null(), ...problems },
+  },
+};

@@ -1,0 +1,145 @@
+// The watches' rows and leases, the same on both engines: one holder at a time, whoever falls silent is followed and asks for
+// the same moment, an outcome and its events are recorded once. Two stores over one database are two replicas.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ManualClock } from "../../core/clock.ts";
+import { openDatabase } from "../../core/database.ts";
+import { type GatewayDb, gatewayMigrations, type GatewaySchema } from "../../gateway/database.ts";
+import { LEASE_MS, type Watch, WatchStore } from "../../gateway/watches/watch-store.ts";
+import { type PostgresServer, startPostgres } from "../core/database-postgres-server.ts";
+
+const HOUR_S = 3600;
+const START_S = 1_800_000_000;
+
+function suite(emptyDatabase: () => Promise<string>): void {
+  let db: GatewayDb;
+  let clock: ManualClock;
+  let one: WatchStore;
+  let two: WatchStore;
+
+  beforeEach(async () => {
+    db = await openDatabase<GatewaySchema>(await emptyDatabase(), gatewayMigrations);
+    clock = new ManualClock(START_S * 1000);
+    one = new WatchStore(db, clock, "one");
+    two = new WatchStore(db, clock, "two");
+  });
+  afterEach(() => db.destroy());
+
+  async function watch(id: string, more: Partial<Watch> = {}): Promise<void> {
+    await one.create({
+      id,
+      client_id: "bank",
+      jkt: "key",
+      consent_id: `consent of ${id}`,
+      status_uri: "https://authority.example/status-lists/0",
+      status_idx: 1,
+      product: "watch-phone@1",
+      token: "token",
+      proof: "proof",
+      body: "body",
+      body_sha256: "00",
+      sealed: 0,
+      sink: "https://bank.example/",
+      every_s: HOUR_S,
+      due_at: START_S,
+      expires_at: null,
+      max_events: null,
+      ...more,
+    });
+  }
+
+  const event = (id: string) => ({ id, type: "t", subject: "w1", time: START_S, data: { id } });
+  const told = async (): Promise<string[]> => {
+    const rows = await db.selectFrom("alert").select("id").orderBy("seq").execute();
+    return rows.map(({ id }) => id);
+  };
+
+  test("what is due has one holder; when it falls silent the next asks for the same moment", async () => {
+    await watch("w1");
+    await watch("w2", { due_at: START_S + 60 });
+    const [taken] = await one.lease(10);
+    expect(taken).toMatchObject({ id: "w1", due_at: START_S, asked: 1 });
+    expect(await two.lease(10)).toEqual([]);
+    clock.advance(LEASE_MS / 2);
+    await one.renew([taken as Watch]);
+    clock.advance(LEASE_MS / 2 + 1);
+    expect((await two.lease(10)).map(({ id }) => id)).toEqual([]);
+    clock.advance(5 * HOUR_S * 1000);
+    const later = await two.lease(10);
+    // w1 was asked for, and its outcome is not known; of w2's moments the newest counts.
+    expect(later.map(({ id, due_at }) => [id, due_at])).toEqual([
+      ["w1", START_S],
+      ["w2", START_S + 60 + 4 * HOUR_S],
+    ]);
+  });
+
+  test("an outcome is recorded once, by whoever holds the lease", async () => {
+    await watch("w1");
+    const [first] = (await one.lease(10)) as [Watch];
+    clock.advance(LEASE_MS + 1);
+    const [second] = (await two.lease(10)) as [Watch];
+    await one.record([{ watch: first, events: [event("late")] }]);
+    await two.record([{ watch: second, events: [event("e1")] }]);
+    await two.record([{ watch: second, events: [event("e2")] }]);
+    expect(await told()).toEqual(["w1.started", "e1"]);
+    expect(await one.find("w1")).toMatchObject({
+      evaluated_at: START_S,
+      due_at: START_S + HOUR_S,
+      events: 1,
+      asked: 0,
+    });
+    expect(await two.lease(10)).toEqual([]);
+  });
+
+  test("nothing new moves it on; a passing refusal brings it again; enough told ends it", async () => {
+    await watch("w1", { max_events: 1 });
+    const [taken] = (await one.lease(10)) as [Watch];
+    await one.record([{ watch: taken, events: [] }]);
+    clock.advance(HOUR_S * 1000);
+    const [next] = (await one.lease(10)) as [Watch];
+    expect(next.due_at).toBe(START_S + HOUR_S);
+    await one.record([{ watch: next, againAt: clock.nowMs() + 5000, failed: true }]);
+    expect(await one.lease(10)).toEqual([]);
+    clock.advance(5000);
+    const [again] = (await one.lease(10)) as [Watch];
+    expect(again).toMatchObject({ due_at: START_S + HOUR_S, failures: 1 });
+    await one.record([{ watch: again, events: [event("e1")] }]);
+    expect(await told()).toEqual(["w1.started", "e1", "w1.ended"]);
+    expect(await one.find("w1")).toMatchObject({
+      state: "ended",
+      reason: "max-events",
+      token: null,
+      body: null,
+    });
+  });
+
+  test("ended under an evaluation: what it finds is not told, and it ends once", async () => {
+    await watch("w1");
+    const [taken] = (await one.lease(10)) as [Watch];
+    await two.end("w1", "consent-revoked");
+    await two.end("w1", "deleted");
+    await one.record([{ watch: taken, events: [event("e1")] }]);
+    expect(await told()).toEqual(["w1.started", "w1.ended"]);
+    expect(await one.find("w1")).toMatchObject({ reason: "consent-revoked" });
+  });
+
+  test("sealed ones and others are not taken together", async () => {
+    await watch("w1");
+    await watch("w2", { sealed: 1 });
+    const taken = [await one.lease(10), await two.lease(10)];
+    const sealed = taken.map((some) => some.map((each) => each.sealed).join());
+    expect(sealed.toSorted()).toEqual(["0", "1"]);
+  });
+}
+
+describe("on SQLite", () => {
+  suite(() => Promise.resolve("sqlite::memory:"));
+});
+
+describe("on PostgreSQL", () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres();
+  }, 60_000);
+  afterAll(() => server[Symbol.asyncDispose]());
+  suite(() => server.emptyDatabase());
+});
