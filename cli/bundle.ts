@@ -1,33 +1,54 @@
 // A province node's code in one file, for a machine that starts 31 of them: resolving, reading and linking some 600 modules is a
-// quarter of a node's start. Made anew from the sources at each start, so that it cannot be older than they are; where one
-// machine runs one party, the sources run as they are. docs/decisions/090-one-file-for-31-nodes.md.
-import { rmSync } from "node:fs";
+// quarter of a node's start. It is named by the hash of all that it is made of, so it cannot be older than the sources; where
+// one machine runs one party, the sources run as they are. docs/decisions/090-one-file-for-31-nodes.md.
+import { createHash } from "node:crypto";
+import { existsSync, globSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { rolldown } from "rolldown";
 
-const MAIN = fileURLToPath(new URL("../province-node/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Whatever a node may import, and the exact versions of what comes with npm. */
+const SOURCES = [
+  "{core,crypto,catalogue,proto,consent,province-node}/**/*.ts",
+  "package-lock.json",
+  "cli/bundle.ts",
+];
 
 /**
- * @param folder is emptied, then holds the file and what it loads later.
- * @returns the file to start a node with.
+ * @param folder is kept for this alone.
+ * @returns the file to start a node with; made now, unless there is one of these very sources.
  */
 export async function bundleProvinceNode(folder: string): Promise<string> {
+  const made = join(folder, sourcesDigest());
+  const main = join(made, "main.mjs");
+  if (existsSync(main)) return main;
   rmSync(folder, { recursive: true, force: true });
+  const making = `${made}.making`;
+  const { rolldown } = await import("rolldown");
   await using bundle = await rolldown({
-    input: MAIN,
+    input: join(ROOT, "province-node/main.ts"),
     platform: "node",
     logLevel: "silent",
     plugins: [{ name: "where-the-source-lies", transform: keepLocation }],
   });
-  const { output } = await bundle.write({
-    dir: folder,
+  await bundle.write({
+    dir: making,
     format: "esm",
     // Said by the name, or it is found out by reading all of it twice.
-    entryFileNames: "[name].mjs",
+    entryFileNames: "main.mjs",
     chunkFileNames: "[name]-[hash].mjs",
   });
-  return join(folder, output[0].fileName);
+  renameSync(making, made);
+  return main;
+}
+
+/** Over names and contents, and where they lie: that is written into the file. */
+function sourcesDigest(): string {
+  const hash = createHash("sha256").update(ROOT);
+  for (const path of globSync(SOURCES, { cwd: ROOT }).toSorted()) {
+    hash.update(`\n${path}\n`).update(readFileSync(join(ROOT, path)));
+  }
+  return hash.digest("hex");
 }
 
 /** Files that lie beside a module are found beside its source. */

@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { partyFolder, type Settings } from "../core/config.ts";
+import { cacheFolder, partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { NODE_V8_FLAGS } from "../core/process.ts";
 import type { Province } from "../core/provinces.ts";
@@ -48,7 +48,7 @@ export class FederationProcesses implements AsyncDisposable {
     const { settings, provinces, signal, onReady } = options;
     const logs = join(settings.home, "logs");
     mkdirSync(logs, { recursive: true, mode: 0o700 });
-    const nodeMain = await bundleProvinceNode(join(settings.home, "cache", "province-node"));
+    const nodeMain = await bundleProvinceNode(join(cacheFolder(settings.home), "province-node"));
     const start = (name: string, args: string[]): ServiceProcess =>
       spawnService(name, args, logs, settings);
     await using starting = new AsyncDisposableStack();
@@ -121,7 +121,7 @@ function spawnService(
     env: {
       ...process.env,
       WJF_HOME: settings.home,
-      NODE_COMPILE_CACHE: join(settings.home, "cache"),
+      NODE_COMPILE_CACHE: cacheFolder(settings.home),
     },
   });
   closeSync(log);

@@ -3,7 +3,7 @@ import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { stopSignal } from "../core/process.ts";
 import { type Output, type Progress } from "./output.ts";
-import { prepareFederation } from "./prepare.ts";
+import { readPrepared } from "./prepared.ts";
 import { FederationProcesses } from "./processes.ts";
 
 export interface StartedFederation extends AsyncDisposable {
@@ -19,7 +19,9 @@ export async function startFederation(
 ): Promise<StartedFederation> {
   const settings = readSettings();
   const startedMs = performance.now();
-  const provinces = await prepareFederation(settings, output);
+  const provinces =
+    readPrepared(settings) ??
+    (await (await import("./prepare.ts")).prepareFederation(settings, output));
   output.line(`Starting ${provinces.length} province nodes, the authority and the gateway`);
   let progress: Progress | undefined;
   const processes = await FederationProcesses.start({

@@ -97,6 +97,11 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env) {
   };
 }
 
+/** What can be made again: compiled code. */
+export function cacheFolder(home: string): string {
+  return join(home, "cache");
+}
+
 /** Where a party keeps its files below WJF_HOME. */
 export function partyFolder(home: string, party: "authority" | "gateway" | ProvinceCode): string {
   return party === "authority" || party === "gateway"
