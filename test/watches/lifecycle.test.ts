@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { importPrivate, openJson } from "../../crypto/index.ts";
 import type { ItemCredentials } from "../../proto/index.ts";
 import { WjfError } from "../../core/errors.ts";
+import { ProvincePool } from "../../gateway/province-pool.ts";
 import { WatchStore } from "../../gateway/watches/watch-store.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { openScene, type Scene } from "../federation/scene.ts";
@@ -178,6 +179,7 @@ describe("afterwards", () => {
     await change(given, "pause");
     await client.until(id, ({ state }) => state === "paused");
     await nextHour();
+    const evaluate = vi.spyOn(ProvincePool.prototype, "evaluateBatch");
     await change(given, "resume");
     const resumed = await client.until(id, ({ evaluated }) => evaluated !== first);
     expect(resumed.state).toBe("active");
