@@ -1,4 +1,4 @@
-// One consented question to a gateway over a kept connection, as an institution would send it.
+// One consented question, or another signed request, to a gateway over a kept connection, as an institution would send it.
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { text } from "node:stream/consumers";
 import type { Asker } from "./bench-federation.ts";
@@ -38,9 +38,10 @@ export async function send(
   gatewayUrl: string,
   prepared: Prepared,
   agent: Agent,
+  path = "/v1/queries",
 ): Promise<Answered> {
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-  const outgoing = request(new URL("/v1/queries", gatewayUrl), {
+  const outgoing = request(new URL(path, gatewayUrl), {
     method: "POST",
     agent,
     headers: {

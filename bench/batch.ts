@@ -2,7 +2,7 @@
 // each row with its token. Then the same people asked one by one, and the answers compared.
 import { BATCHES_PATH, BLOCK_ROWS, blockHash, BlockTree } from "../consent/verifier.ts";
 import { ask, keptAgent, prepareOne } from "./asking.ts";
-import { type Asker, BenchFederation } from "./bench-federation.ts";
+import { type Asker, BenchFederation, type CpuShares } from "./bench-federation.ts";
 import type { BenchResult } from "./main.ts";
 import { median } from "./statistics.ts";
 
@@ -20,8 +20,8 @@ interface Round {
   readonly people_per_s: number;
   readonly upload_s: number;
   readonly seconds: number;
-  /** Processor time per person, microseconds: of the authority, all nodes together, the gateway. */
-  readonly cpu_us: { readonly authority: number; readonly nodes: number; readonly gateway: number };
+  /** Per person. */
+  readonly cpu_us: CpuShares;
 }
 
 const PRODUCT = "credit-score@1";
@@ -91,24 +91,18 @@ async function runBatch(federation: BenchFederation, lines: readonly string[]) {
   const uploadS = (performance.now() - startedMs) / 1000;
   await (await get(federation, `${url}/${batch.id}/events`)).text();
   const seconds = (performance.now() - startedMs) / 1000;
-  const cpu = federation.cpuSeconds().map((now, i) => now - (cpuBefore[i] ?? 0));
+  const cpu = federation.cpuSince(cpuBefore, lines.length);
   const text = await (await get(federation, `${url}/${batch.id}/results`)).text();
   const results = text
     .trim()
     .split("\n")
     .map((line) => answerOf(JSON.parse(line)));
   if (results.length !== lines.length) throw new Error("rows are missing");
-  const perPerson = (s: readonly number[]): number =>
-    (s.reduce((sum, each) => sum + each, 0) * 1e6) / lines.length;
   return {
     people_per_s: lines.length / seconds,
     upload_s: uploadS,
     seconds,
-    cpu_us: {
-      authority: perPerson(cpu.slice(0, 1)),
-      nodes: perPerson(cpu.slice(1, -1)),
-      gateway: perPerson(cpu.slice(-1)),
-    },
+    cpu_us: cpu,
     results,
   };
 }

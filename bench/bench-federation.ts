@@ -13,11 +13,13 @@ import { loadCatalogue } from "../catalogue/index.ts";
 import { sha256Base64url } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, readSettings, type Settings } from "../core/config.ts";
+import type { ProductRef } from "../core/ids.ts";
 import { NODE_V8_FLAGS } from "../core/process.ts";
 import { PROVINCES } from "../core/provinces.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { normaliseMsisdn, PrivateP256Jwk, sealSubject, subjectTag } from "../crypto/index.ts";
 import { addClient, DEFAULT_LIMITS } from "../consent/clients.ts";
+import type { QueryAuthorization } from "../consent/consent-claims.ts";
 import { consentTables } from "../consent/ledger.ts";
 import { ConsentOperator } from "../consent/operator.ts";
 import { type AuthoritySecrets, readAuthoritySecrets } from "../consent/secrets.ts";
@@ -27,14 +29,25 @@ import { keptAgent, prepareOne, send } from "./asking.ts";
 import { buildStore } from "./store.ts";
 
 export const ASOF = "2026-11-01";
-const SCOPE = "dpv:CreditChecking credit-score@1";
-const MAX_USES = 100_000;
+const PURPOSE = "dpv:CreditChecking";
+/** What a consent allows unless a benchmark says otherwise. */
+export const SCORES: QueryAuthorization = {
+  type: "weijifen_query",
+  actions: ["credit-score@1" as ProductRef],
+  fetch: "ONETIME",
+  max_uses: 100_000,
+  result: "score",
+  retention: { unit: "DAY", value: 1 },
+  term: { unit: "DAY", value: 1 },
+};
 
 export interface BenchFederationOptions {
   readonly provinces: number;
   readonly peoplePerProvince: number;
   /** Persons with a consent that can be asked about. */
   readonly consents: number;
+  /** Of each consent; credit-score@1 has to be among its products: with it the federation is found ready. */
+  readonly terms?: QueryAuthorization;
   readonly twin: boolean;
   /** Each province's store is filled up to this many with made-up people. */
   readonly storePeople?: number;
@@ -58,6 +71,13 @@ interface Consented {
 interface StartedProcesses {
   readonly processes: ChildProcess[];
   readonly starters: readonly (() => ChildProcess)[];
+}
+
+/** Processor time, microseconds: of the authority, all nodes together, the gateway. */
+export interface CpuShares {
+  readonly authority: number;
+  readonly nodes: number;
+  readonly gateway: number;
 }
 
 /** Below what may wait for the audit log. */
@@ -112,7 +132,7 @@ export class BenchFederation implements AsyncDisposable {
     if (options.storePeople !== undefined) {
       fillStores(settings, provinces, truth, options.storePeople);
     }
-    const consented = await giveConsents(settings, truth, options.consents);
+    const consented = await giveConsents(settings, truth, options);
     const log = openSync(join(home, "bench.log"), "a", 0o600);
     resources.defer(() => closeSync(log));
     const start = (party: string, extra: NodeJS.ProcessEnv = {}): ChildProcess =>
@@ -170,6 +190,18 @@ export class BenchFederation implements AsyncDisposable {
       const [utime, stime] = fields.split(" ").slice(11, 13);
       return (Number(utime) + Number(stime)) / CLOCK_TICKS_PER_S;
     });
+  }
+
+  /** What each of so many has cost since `cpuSeconds()` was this. */
+  cpuSince(before: readonly number[], count: number): CpuShares {
+    const spent = this.cpuSeconds().map((now, i) => now - (before[i] ?? 0));
+    const each = (s: readonly number[]): number =>
+      (s.reduce((sum, one) => sum + one, 0) * 1e6) / count;
+    return {
+      authority: each(spent.slice(0, 1)),
+      nodes: each(spent.slice(1, -1)),
+      gateway: each(spent.slice(-1)),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -267,7 +299,7 @@ interface BoundKey {
 async function giveConsents(
   settings: Settings,
   truth: readonly TruthPerson[],
-  count: number,
+  { consents: count, terms = SCORES }: BenchFederationOptions,
 ): Promise<Consented> {
   const secrets = readAuthoritySecrets(join(partyFolder(settings.home, "authority"), "secrets"));
   const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
@@ -279,8 +311,8 @@ async function giveConsents(
     name: "Bench Bank",
     contact: "bench@bank.example",
     jwks: { keys: [{ ...jwk, kid: "sig", use: "sig" } as never] },
-    products: ["credit-score@1"],
-    purposes: ["dpv:CreditChecking"],
+    products: terms.actions,
+    purposes: [PURPOSE],
     // A few people are asked about all the time.
     limits: {
       ...DEFAULT_LIMITS,
@@ -292,32 +324,31 @@ async function giveConsents(
   const askers: Asker[] = [];
   for (let at = 0; at < people.length; at += CONSENTS_AT_ONCE) {
     const some = people.slice(at, at + CONSENTS_AT_ONCE);
-    const given = some.map((person) => giveConsent(person, key, operator, secrets, settings));
+    const given = some.map((person) =>
+      giveConsent(person, terms, { key, operator, secrets, settings }),
+    );
     askers.push(...(await Promise.all(given)));
   }
   const signingKey = PrivateP256Jwk.parse(await exportJWK(privateKey));
   return { askers, sign: (claims) => signDpop(claims, key), signingKey };
 }
 
+interface GivenFrom {
+  readonly key: BoundKey;
+  readonly operator: ConsentOperator;
+  readonly secrets: AuthoritySecrets;
+  readonly settings: Settings;
+}
+
 async function giveConsent(
   person: TruthPerson,
-  key: BoundKey,
-  { ledger, lifecycle }: ConsentOperator,
-  secrets: AuthoritySecrets,
-  settings: Settings,
+  terms: QueryAuthorization,
+  { key, operator, secrets, settings }: GivenFrom,
 ): Promise<Asker> {
+  const { ledger, lifecycle } = operator;
   const id = randomUUID();
   const msisdn = normaliseMsisdn(person.numbers[0]?.msisdn ?? "");
   const tag = subjectTag(secrets.subjectKey, "msisdn", msisdn);
-  const terms = {
-    type: "weijifen_query" as const,
-    actions: ["credit-score@1" as never],
-    fetch: "ONETIME" as const,
-    max_uses: MAX_USES,
-    result: "score" as const,
-    retention: { unit: "DAY" as const, value: 1 },
-    term: { unit: "DAY" as const, value: 1 },
-  };
   const digest = sha256Base64url("bench");
   const notice = {
     uri: `${settings.authorityUrl}/notices/bench`,
@@ -330,7 +361,7 @@ async function giveConsent(
       id,
       clientId: "bench-bank",
       recipient: "Bench Bank",
-      purpose: "dpv:CreditChecking",
+      purpose: PURPOSE,
       terms,
       audience: settings.gatewayUrl,
       subjectTag: tag,
@@ -348,7 +379,7 @@ async function giveConsent(
   const token = await new SignJWT({
     client_id: "bench-bank",
     cnf: { jkt: key.jkt },
-    scope: SCOPE,
+    scope: [PURPOSE, ...terms.actions].join(" "),
     authorization_details: [terms],
     recipient: "Bench Bank",
     notice,

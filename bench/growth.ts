@@ -36,7 +36,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   }
   const [smallest, largest] = [stores[0], stores.at(-1)] as [Run, Run];
   const concurrent: Run[] = [];
-  for (const concurrency of quick ? [1, 32] : [1, 8, 64, 512]) {
+  for (const concurrency of quick ? [1, 32] : [1, 8, 64, 256]) {
     // Proofs are made beforehand and are fresh for three minutes.
     const few = Math.min(count, 100 * concurrency);
     concurrent.push(await measure({ provinces: 8, count: few, concurrency }));

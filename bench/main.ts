@@ -31,6 +31,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     await (await import("./store.ts")).run({ sizes: quick ? [10_000] : [1_000_000, 5_000_000] }),
   train: async (options) => await (await import("./train.ts")).run(options),
   throughput: async (options) => await (await import("./throughput.ts")).run(options),
+  watches: async (options) => await (await import("./watches.ts")).run(options),
 };
 
 const { values, positionals } = parseArgs({

@@ -8,9 +8,13 @@ import { readInstitutionKeys } from "./demo-institution.ts";
 import { Institution, type Subject } from "./institution.ts";
 import type { Output } from "./output.ts";
 
-export interface AskOptions {
+/** Whom it is about. */
+export interface SubjectOptions {
   readonly phone?: string;
   readonly idNumber?: string;
+}
+
+export interface AskOptions extends SubjectOptions {
   readonly product: string;
   readonly claims?: string;
   readonly purpose: string;
@@ -46,7 +50,7 @@ export async function ask(output: Output, options: AskOptions): Promise<void> {
   output.result({ ...reply, ms });
 }
 
-function readSubject({ phone, idNumber }: AskOptions): Subject {
+export function readSubject({ phone, idNumber }: SubjectOptions): Subject {
   if (phone !== undefined && idNumber === undefined) {
     return { kind: "msisdn", value: normaliseMsisdn(phone) };
   }

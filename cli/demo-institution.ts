@@ -53,7 +53,11 @@ export async function registerDemoInstitution(settings: Settings): Promise<void>
       contact: "privacy@demo-bank.example",
       jwks: { keys: [registered(keys.signing, "sig"), registered(keys.encryption, "enc")] },
       products,
-      purposes: ["dpv:CreditChecking", "dpv:FraudPreventionAndDetection"],
+      purposes: [
+        "dpv:CreditChecking",
+        "dpv:FraudPreventionAndDetection",
+        "dpv:CustomerSolvencyMonitoring",
+      ],
     });
   });
 }

@@ -15,7 +15,7 @@ import {
   type PrivateP256Jwk,
   sealJson,
 } from "../crypto/index.ts";
-import { OFFER_PURPOSE, QUERIES_PATH, type ResultForm } from "../consent/index.ts";
+import { OFFER_PURPOSE, type Period, QUERIES_PATH, type ResultForm } from "../consent/index.ts";
 import {
   approveInSandbox,
   latestMessage,
@@ -34,6 +34,8 @@ interface Wish {
   readonly purpose: string;
   readonly result: ResultForm;
   readonly maxUses: number;
+  /** Asked again and again, at most so often, for so long; once without it. */
+  readonly periodic?: { readonly frequency: Period; readonly term: Period };
   /** Binds the token to the institution's own key, as the rows of a batch have to be. */
   readonly boundToOwnKey?: boolean;
 }
@@ -99,7 +101,7 @@ export class Institution {
   /** @param approve resolves when the person has decided */
   async #obtain(
     loginHint: string,
-    { purpose, products, maxUses, result, boundToOwnKey }: Wish,
+    { purpose, products, maxUses, result, periodic, boundToOwnKey }: Wish,
     approve: (() => Promise<void>) | undefined,
   ): Promise<ObtainedConsent> {
     const { privateKey, publicKey } = await importPair(this.#keys.signing);
@@ -112,7 +114,8 @@ export class Institution {
       purpose,
       products,
       limits: {
-        fetch: "ONETIME",
+        fetch: periodic === undefined ? "ONETIME" : "PERIODIC",
+        ...periodic,
         max_uses: maxUses,
         result,
         retention: { unit: "DAY", value: 30 },
@@ -141,6 +144,24 @@ export class Institution {
   }
 
   /** Repeats what the gateway says may be repeated. @throws WjfError the gateway's code. */
+  async post(
+    consent: ObtainedConsent,
+    path: string,
+    body: string,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    const url = new URL(path, this.#settings.gatewayUrl);
+    let response = await consent.post(url, body, headers);
+    for (let attempt = 1; mayComeAgain(response) && attempt < ATTEMPTS; attempt++) {
+      await response.body?.cancel();
+      await pause(Number(response.headers.get("retry-after")) * 1000);
+      response = await consent.post(url, body, headers);
+    }
+    if (!response.ok) throw refusal(await response.text());
+    return response;
+  }
+
+  /** @throws WjfError the gateway's code. */
   async ask(
     consent: ObtainedConsent,
     product: string,
@@ -150,18 +171,11 @@ export class Institution {
       options.claims === undefined ? {} : { claims: await this.sealClaims(options.claims) };
     // An id of its own makes a repetition the same question, which is answered and spent once.
     const body = JSON.stringify({ product, query_id: randomUUID(), ...sealed });
-    const url = new URL(QUERIES_PATH, this.#settings.gatewayUrl);
     const accept = options.sealed === true ? "application/jose" : "application/json";
     const startedMs = performance.now();
-    let response = await consent.post(url, body, { accept });
-    for (let attempt = 1; mayComeAgain(response) && attempt < ATTEMPTS; attempt++) {
-      await response.body?.cancel();
-      await pause(Number(response.headers.get("retry-after")) * 1000);
-      response = await consent.post(url, body, { accept });
-    }
+    const response = await this.post(consent, QUERIES_PATH, body, { accept });
     const text = await response.text();
     const ms = performance.now() - startedMs;
-    if (!response.ok) throw refusal(text);
     const type = response.headers.get("content-type") ?? "";
     const value = type.startsWith("application/jose")
       ? await openJson(text, importPrivate(this.#keys.encryption), "internal")

@@ -14,6 +14,7 @@ import { registerModelCommands } from "./model-commands.ts";
 import { registerNodeCommands } from "./node-commands.ts";
 import { registerObjectionCommands } from "./objection-commands.ts";
 import { registerOfferCommands } from "./offer-commands.ts";
+import { registerWatchCommands } from "./watch-commands.ts";
 
 const program = new Command("wjf")
   .description("WeiJiFen: a privacy-preserving federated credit-query gateway")
@@ -23,6 +24,7 @@ const program = new Command("wjf")
 
 registerFederationCommands(program);
 registerBatchCommands(program);
+registerWatchCommands(program);
 registerAlertCommands(program);
 registerNodeCommands(program);
 registerClientCommands(program);

@@ -20,7 +20,7 @@ import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
-import { Watches } from "./watches/index.ts";
+import { endUnwanted, Watches } from "./watches/index.ts";
 
 const CONNECT_EVERY_MS = 1000;
 const DAY_MS = 86_400_000;
@@ -78,6 +78,7 @@ export async function startGateway(
       log,
       url: settings.gatewayUrl,
       policy: sinks,
+      onGone: async (tx, alert) => await endUnwanted(tx, alert, systemClock),
       clock: systemClock,
       random: systemRandom,
     }),

@@ -30,17 +30,26 @@ export interface AlertStoreOptions {
   readonly clock: Clock;
   /** This process, among replicas. */
   readonly owner: string;
+  /** What follows from a 410, in the transaction that records it. */
+  readonly onGone?: OnGone;
 }
+
+export type OnGone = (
+  tx: GatewayTx,
+  alert: Pick<Alert, "client_id" | "subject" | "sink">,
+) => Promise<void>;
 
 export class AlertStore {
   readonly #db: GatewayDb;
   readonly #clock: Clock;
   readonly #owner: string;
+  readonly #onGone: OnGone | undefined;
 
-  constructor({ db, clock, owner }: AlertStoreOptions) {
+  constructor({ db, clock, owner, onGone }: AlertStoreOptions) {
     this.#db = db;
     this.#clock = clock;
     this.#owner = owner;
+    this.#onGone = onGone;
   }
 
   /** Institutions that something is due for. */
@@ -129,12 +138,14 @@ export class AlertStore {
       .insertInto("alert_attempt")
       .values({ client_id, seq, attempt: attempts, at: now, outcome, status, took_ms })
       .execute();
+    // First: what it has still to tell is not to be sent to who wants no more, and is given up with the rest.
+    if (outcome === "gone") await this.#onGone?.(tx, alert);
     return result.state === "dead" ? 1 + (await this.#giveUpWith(tx, alert, outcome)) : 0;
   }
 
   /**
-   * What would only be told the same: after 410 all that waits for this watch; otherwise all that this sink has not taken
-   * for as long, or a backlog would be given up at the pace at which a dead sink is tried.
+   * What would only be told the same by this sink: after 410 all that waits for this watch; otherwise all that it has not
+   * taken for as long, or a backlog would be given up at the pace at which a dead sink is tried.
    */
   async #giveUpWith(tx: GatewayTx, alert: Alert, outcome: AlertOutcome): Promise<number> {
     const now = this.#clock.nowMs();
@@ -142,11 +153,12 @@ export class AlertStore {
       .updateTable("alert")
       .set({ state: "dead", outcome, lease_owner: null, settled_at: now })
       .where("client_id", "=", alert.client_id)
+      .where("sink", "=", alert.sink)
       .where("state", "=", "pending");
     const { numUpdatedRows } = await (
       outcome === "gone"
         ? waiting.where("subject", "=", alert.subject)
-        : waiting.where("sink", "=", alert.sink).where("since", "<=", now - GIVE_UP_MS)
+        : waiting.where("since", "<=", now - GIVE_UP_MS)
     ).executeTakeFirst();
     return Number(numUpdatedRows);
   }

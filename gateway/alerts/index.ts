@@ -11,7 +11,7 @@ import type { Random } from "../../core/random.ts";
 import type { FederationView } from "../../consent/verifier.ts";
 import type { GatewayDb } from "../database.ts";
 import { alertRoutes, type AlertRouteParts } from "./alert-routes.ts";
-import { AlertStore } from "./alert-store.ts";
+import { AlertStore, type OnGone } from "./alert-store.ts";
 import { AlertDelivery } from "./delivery.ts";
 import { Envelopes } from "./envelope.ts";
 import { alertsPending } from "./metrics.ts";
@@ -28,6 +28,7 @@ export interface AlertsOptions {
   /** By which institutions know this gateway: the events' `source`. */
   readonly url: string;
   readonly policy: SinkPolicy;
+  readonly onGone: OnGone;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -46,9 +47,9 @@ export class Alerts implements AsyncDisposable {
   #looking: Promise<void> | undefined;
 
   constructor(options: AlertsOptions) {
-    const { db, view, clock, random, log, url: source } = options;
+    const { db, view, clock, random, log, url: source, onGone } = options;
     this.#log = log;
-    const store = new AlertStore({ db, clock, owner: randomUUID() });
+    const store = new AlertStore({ db, clock, owner: randomUUID(), onGone });
     const envelopes = new Envelopes(options.signingKey, source);
     const sinks = this.#resources.use(new SinkClient({ policy: options.policy }));
     this.#delivery = this.#resources.use(

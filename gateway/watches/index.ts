@@ -9,6 +9,8 @@ import { watchRoutes, type WatchRouteParts } from "./watch-routes.ts";
 import { WatchRunner } from "./watch-runner.ts";
 import { WatchStore } from "./watch-store.ts";
 
+export { endUnwanted } from "./watch-endings.ts";
+
 export interface WatchesOptions extends BatchFanOutParts {
   readonly db: GatewayDb;
   readonly clock: Clock;

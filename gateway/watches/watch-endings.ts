@@ -2,6 +2,7 @@
 import type { Selectable } from "kysely";
 import { type Clock, nowSeconds } from "../../core/clock.ts";
 import { type AlertEvent, enqueue } from "../alerts/outbox.ts";
+import type { AlertTable } from "../alerts/schema.ts";
 import type { GatewayTx } from "../database.ts";
 import type { WatchTable } from "./schema.ts";
 import { endedEvent, updatedEvent } from "./watch-events.ts";
@@ -30,6 +31,22 @@ export async function endWatch(
     .returningAll()
     .executeTakeFirst();
   if (ended !== undefined) await tell(tx, ended, [endedEvent(ended, nowSeconds(clock), reason)]);
+}
+
+/** Its sink has answered 410: the institution wants no more of it. One that tells another sink by now goes on. */
+export async function endUnwanted(
+  tx: GatewayTx,
+  { client_id, subject, sink }: Pick<Selectable<AlertTable>, "client_id" | "subject" | "sink">,
+  clock: Clock,
+): Promise<void> {
+  const watch = await tx
+    .selectFrom("watch")
+    .select("id")
+    .where("id", "=", subject)
+    .where("client_id", "=", client_id)
+    .where("sink", "=", sink)
+    .executeTakeFirst();
+  if (watch !== undefined) await endWatch(tx, watch.id, "sink-gone", clock);
 }
 
 /** @param reason null: it goes on. */

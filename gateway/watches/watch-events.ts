@@ -9,11 +9,12 @@ import type { Watch } from "./watch-store.ts";
 
 const TYPE = "org.weijifen.watch";
 
-/** Why a watch ended that no refusal ended: it was deleted, its time is over, it has told enough. */
-export const END_REASONS = ["deleted", "watch-expired", "max-events"] as const;
+/** Why a watch ended that no refusal ended: it was deleted, its time is over, it has told enough, its sink answers 410. */
+export const END_REASONS = ["deleted", "watch-expired", "max-events", "sink-gone"] as const;
 
 const TERMINATION: Readonly<Record<string, string>> = {
   deleted: "SUBSCRIPTION_DELETED",
+  "sink-gone": "SUBSCRIPTION_DELETED",
   "watch-expired": "SUBSCRIPTION_EXPIRED",
   "max-events": "MAX_EVENTS_REACHED",
   "token-expired": "ACCESS_TOKEN_EXPIRED",

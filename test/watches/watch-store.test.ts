@@ -3,7 +3,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
 import { openDatabase } from "../../core/database.ts";
+import { AlertStore, type OnGone } from "../../gateway/alerts/alert-store.ts";
+import type { AlertState } from "../../gateway/alerts/schema.ts";
 import { type GatewayDb, gatewayMigrations, type GatewaySchema } from "../../gateway/database.ts";
+import { endUnwanted } from "../../gateway/watches/watch-endings.ts";
 import { LEASE_MS, type Watch, WatchStore } from "../../gateway/watches/watch-store.ts";
 import { type PostgresServer, startPostgres } from "../core/database-postgres-server.ts";
 
@@ -120,6 +123,31 @@ function suite(emptyDatabase: () => Promise<string>): void {
     await one.record([{ watch: taken, events: [event("e1")] }]);
     expect(await told()).toEqual(["w1.started", "w1.ended"]);
     expect(await one.find("w1")).toMatchObject({ reason: "consent-revoked" });
+  });
+
+  test("a sink that answers 410 ends its watch; not one that tells another sink by now", async () => {
+    await watch("w1");
+    await watch("w2");
+    const onGone: OnGone = async (tx, alert) => await endUnwanted(tx, alert, clock);
+    const alerts = new AlertStore({ db, clock, owner: "one", onGone });
+    const claimed = await alerts.claim("bank", 10);
+    expect(claimed.map(({ id }) => id).toSorted()).toEqual(["w1.started", "w2.started"]);
+    await one.change("w2", { sink: "https://bank.example/other" }, "moved");
+    const gone = { outcome: "gone", status: 410, tookMs: 1, state: "dead" } as const;
+    await alerts.settle(claimed.map((alert) => ({ ...gone, alert, dueAtMs: clock.nowMs() })));
+    expect(await one.find("w1")).toMatchObject({
+      state: "ended",
+      reason: "sink-gone",
+      token: null,
+      body: null,
+    });
+    expect(await one.find("w2")).toMatchObject({ state: "active", reason: null });
+    const ids = async (state: AlertState): Promise<string[]> =>
+      (await alerts.read("bank", 0, 10, state)).map(({ id }) => id);
+    // Its end is not sent to a sink that wants no more, and can be read.
+    expect(await ids("dead")).toEqual(["w1.started", "w2.started", "w1.ended"]);
+    expect(await ids("pending")).toEqual(["w2.updated.moved"]);
+    expect((await one.lease(10)).map(({ id }) => id)).toEqual(["w2"]);
   });
 
   test("sealed ones and others are not taken together", async () => {
