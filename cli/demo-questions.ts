@@ -2,7 +2,7 @@
 // with claims that are true and claims that are not. Pure: the sandbox's truth in, questions out.
 import type { Catalogue } from "../catalogue/index.ts";
 import { PROVINCES } from "../core/provinces.ts";
-import type { ResultForm } from "../consent/index.ts";
+import { MAX_ACTIONS, type ResultForm } from "../consent/index.ts";
 import type { OracleClaims, TruthPerson } from "../province-node/index.ts";
 import type { Subject } from "./institution.ts";
 
@@ -78,7 +78,7 @@ function interview(
   return interviewsFor(subject, label(person, byId), questions, catalogue);
 }
 
-/** A consent lets one form of answer out, so tags take another consent than scores. */
+/** A consent lets one form of answer out, of so many products: tags take another consent than scores, and many products several. */
 function interviewsFor(
   subject: Subject,
   who: string,
@@ -90,15 +90,15 @@ function interviewsFor(
     ["score", questions.filter((question) => kindOf(question) !== "tags")],
     ["tags", questions.filter((question) => kindOf(question) === "tags")],
   ];
-  return groups
-    .filter(([, asked]) => asked.length > 0)
-    .map(([result, asked]) => ({
-      subject,
-      label: who,
-      result,
-      products: [...new Set(asked.map(({ product }) => product))],
-      questions: asked,
-    }));
+  return groups.flatMap(([result, asked]) => {
+    const refs = [...new Set(asked.map(({ product }) => product))];
+    const consents = Math.ceil(refs.length / MAX_ACTIONS);
+    return Array.from({ length: consents }, (_, i) => {
+      const products = refs.slice(i * MAX_ACTIONS, (i + 1) * MAX_ACTIONS);
+      const questions = asked.filter(({ product }) => products.includes(product));
+      return { subject, label: who, result, products, questions };
+    });
+  });
 }
 
 const scoreQuestion: Question = { product: "credit-score@1", about: "credit score" };

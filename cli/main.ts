@@ -35,14 +35,14 @@ registerAuditCommands(program);
 registerCatalogueCommands(program);
 registerModelCommands(program);
 
+/** sysexits EX_SOFTWARE: a fault of ours. */
+const EX_SOFTWARE = 70;
+
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }
-
-/** sysexits EX_SOFTWARE: a fault of ours. */
-const EX_SOFTWARE = 70;
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;

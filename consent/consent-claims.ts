@@ -38,11 +38,14 @@ export function periodSeconds(period: Period): number {
 export const ResultForm = z.enum(["boolean", "score", "tags"]);
 export type ResultForm = z.infer<typeof ResultForm>;
 
+/** Products of one consent: more than a person reads through on one page is agreed to unread. */
+export const MAX_ACTIONS = 16;
+
 /** The limits of one consent. `max_uses` counts releases over all of its products together. */
 export const QueryAuthorization = z
   .strictObject({
     type: z.literal(AUTHORIZATION_TYPE),
-    actions: z.array(ProductRef).min(1).max(16),
+    actions: z.array(ProductRef).min(1).max(MAX_ACTIONS),
     fetch: z.enum(["ONETIME", "PERIODIC"]),
     /** At most `value` releases in any one `unit`; only (and always) with PERIODIC. */
     frequency: Period.optional(),
