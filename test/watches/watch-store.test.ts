@@ -1,6 +1,6 @@
 // The watches' rows and leases, the same on both engines: one holder at a time, whoever falls silent is followed and asks for
 // the same moment, an outcome and its events are recorded once. Two stores over one database are two replicas.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
 import { openDatabase } from "../../core/database.ts";
 import { AlertStore, type OnGone } from "../../gateway/alerts/alert-store.ts";
@@ -8,7 +8,7 @@ import type { AlertState } from "../../gateway/alerts/schema.ts";
 import { type GatewayDb, gatewayMigrations, type GatewaySchema } from "../../gateway/database.ts";
 import { endUnwanted } from "../../gateway/watches/watch-endings.ts";
 import { LEASE_MS, type Watch, WatchStore } from "../../gateway/watches/watch-store.ts";
-import { type PostgresServer, startPostgres } from "../core/database-postgres-server.ts";
+import { onBothEngines } from "../core/both-engines.ts";
 
 const HOUR_S = 3600;
 const START_S = 1_800_000_000;
@@ -159,15 +159,4 @@ function suite(emptyDatabase: () => Promise<string>): void {
   });
 }
 
-describe("on SQLite", () => {
-  suite(() => Promise.resolve("sqlite::memory:"));
-});
-
-describe("on PostgreSQL", () => {
-  let server: PostgresServer;
-  beforeAll(async () => {
-    server = await startPostgres();
-  }, 60_000);
-  afterAll(() => server[Symbol.asyncDispose]());
-  suite(() => server.emptyDatabase());
-});
+onBothEngines(suite);
