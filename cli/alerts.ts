@@ -8,8 +8,9 @@ import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { importPrivate, openJson } from "../crypto/index.ts";
-import { refusal, signProof } from "./batch-client.ts";
+import { signProof } from "./batch-client.ts";
 import { type InstitutionKeys, readInstitutionKeys } from "./demo-institution.ts";
+import { refusal } from "./gateway-problem.ts";
 import { type Output, table } from "./output.ts";
 
 export interface AlertOptions {

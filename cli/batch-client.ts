@@ -7,11 +7,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { nowSeconds, systemClock } from "../core/clock.ts";
-import { type ErrorCode, isErrorCode, WjfError } from "../core/errors.ts";
+import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { importPrivate, publicP256 } from "../crypto/index.ts";
 import { BATCHES_PATH, blockHash, BlockTree, splitBlocks } from "../consent/index.ts";
 import type { InstitutionKeys } from "./demo-institution.ts";
+import { refusal } from "./gateway-problem.ts";
 
 export const BatchState = z.looseObject({
   id: z.uuid(),
@@ -134,13 +135,4 @@ export async function signProof(
 /** Refused, rather than not reached. */
 function isFinal(error: unknown): boolean {
   return error instanceof WjfError && error.code !== "federation-unavailable";
-}
-
-const Problem = z.looseObject({ code: z.string(), detail: z.string().optional() });
-
-/** What the gateway's problem document says. */
-export function refusal(text: string): WjfError {
-  const { code, detail } = parseJsonWith(Problem, text, "internal", "the gateway's refusal");
-  const known: ErrorCode = isErrorCode(code) ? code : "internal";
-  return new WjfError(known, detail);
 }

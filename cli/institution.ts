@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import { partyFolder, type Settings } from "../core/config.ts";
-import { type ErrorCode, isErrorCode, WjfError } from "../core/errors.ts";
+import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
 import {
   importPrivate,
@@ -22,6 +22,7 @@ import {
   obtainConsent,
   type ObtainedConsent,
 } from "./consent-flow.ts";
+import { refusal } from "./gateway-problem.ts";
 import type { InstitutionKeys } from "./demo-institution.ts";
 
 export interface Subject {
@@ -210,19 +211,4 @@ const ATTEMPTS = 5;
 
 function mayComeAgain({ ok, headers }: Response): boolean {
   return !ok && headers.has("retry-after");
-}
-
-const Problem = z.looseObject({ code: z.string(), detail: z.string().optional() });
-
-function refusal(text: string): WjfError {
-  let code: ErrorCode = "internal";
-  let detail: string | undefined;
-  try {
-    const problem = Problem.parse(JSON.parse(text));
-    if (isErrorCode(problem.code)) code = problem.code;
-    detail = problem.detail;
-  } catch {
-    detail = "the gateway answered with something that is no problem document";
-  }
-  return new WjfError(code, detail);
 }

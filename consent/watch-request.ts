@@ -4,10 +4,9 @@
 import { z } from "zod";
 import { MAX_CONDITIONS } from "../catalogue/watch-state.ts";
 import type { Clock } from "../core/clock.ts";
-import { uuid8 } from "../core/canonical.ts";
+import { sha256Hex, uuid8 } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProductRef, type QueryId } from "../core/ids.ts";
-import { sha256Hex } from "../core/canonical.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { type ConsentClaims, Period, periodSeconds } from "./consent-claims.ts";
 import {
