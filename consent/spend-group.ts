@@ -3,6 +3,7 @@
 // takes, so what was read still stands when it is written. consent/lifecycle.ts says what the states mean; spend.ts does
 // the same for one release alone.
 import type { Selectable } from "kysely";
+import { chunks } from "../core/database.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { Notice, periodSeconds, QueryAuthorization } from "./consent-claims.ts";
@@ -43,9 +44,6 @@ interface Spending extends SpendableConsent {
   /** Uses within the present period; counted only where the terms limit them. */
   recent: number;
 }
-
-/** Rows per statement: one statement text for all but the last, well below both engines' parameter limits. */
-const ROWS_PER_STATEMENT = 100;
 
 export class GroupSpending {
   readonly #nowMs: number;
@@ -209,10 +207,4 @@ function readTerms(text: string): QueryAuthorization {
   if (knownTerms.size >= TERMS_KEPT) knownTerms.clear();
   knownTerms.set(text, terms);
   return terms;
-}
-
-export function chunks<T>(values: readonly T[], size = ROWS_PER_STATEMENT): T[][] {
-  const parts: T[][] = [];
-  for (let at = 0; at < values.length; at += size) parts.push(values.slice(at, at + size));
-  return parts;
 }
