@@ -2,6 +2,8 @@
 // KS over the sorted scores. What federated training must equal.
 export interface CentralModel {
   readonly coefficients: number[];
+  /** Of the inverse of the penalised information at the end. */
+  readonly standardErrors: number[];
   readonly scores: number[];
 }
 
@@ -14,6 +16,7 @@ export function centralRegression(
   const x = rows.map((row) => [1, ...row]);
   const d = x[0]!.length;
   let beta = Array.from({ length: d }, () => 0);
+  let information: number[][] = [];
   for (let step = 0; step < 50; step++) {
     const h = Array.from({ length: d }, () => Array.from({ length: d + 1 }, () => 0));
     for (const [i, row] of x.entries()) {
@@ -28,12 +31,17 @@ export function centralRegression(
       h[a]![a]! += ridge;
       h[a]![d]! -= ridge * beta[a]!;
     }
+    information = h.map((row) => row.slice(0, d));
     const move = gaussJordan(h);
     beta = beta.map((value, j) => value + move[j]!);
     if (Math.max(...move.map(Math.abs)) < 1e-11) break;
   }
   const scores = x.map((row) => row.reduce((sum, value, j) => sum + value * beta[j]!, 0));
-  return { coefficients: beta, scores };
+  const standardErrors = information.map((_, j) => {
+    const unit = information.map((row, i) => [...row, i === j ? 1 : 0]);
+    return Math.sqrt(gaussJordan(unit)[j]!);
+  });
+  return { coefficients: beta, standardErrors, scores };
 }
 
 function gaussJordan(augmented: number[][]): number[] {
@@ -89,23 +97,38 @@ export function standardise(rows: readonly (readonly number[])[]): number[][] {
   return rows.map((_, i) => scaled.map((column) => column[i]!));
 }
 
-/** The weight of evidence of each value, from the raw data and published cuts. */
+/** Fewer without a value than this get no weight of evidence. */
+const LEAST_MISSING = 20;
+
+/** The weight of evidence of each value, from the raw data and published cuts; NaN is a missing one, in a bin of its own. */
 export function centralWoe(
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  cuts: readonly (readonly number[])[],
+): number[][] {
+  const tables = centralWoeTables(rows, labels, cuts);
+  return rows.map((row) => cuts.map((edges, c) => tables[c]![binAmong(row[c]!, edges)]!));
+}
+
+function binAmong(value: number, edges: readonly number[]): number {
+  return Number.isNaN(value) ? edges.length + 1 : edges.filter((cut) => cut <= value).length;
+}
+
+/** Per column one for each bin, and one for missing values. */
+export function centralWoeTables(
   rows: readonly (readonly number[])[],
   labels: readonly number[],
   cuts: readonly (readonly number[])[],
 ): number[][] {
   const bad = labels.reduce((sum, label) => sum + label, 0);
   const good = labels.length - bad;
-  const columns = cuts.map((edges, c) => {
-    const bins = rows.map((row) => edges.filter((cut) => cut <= row[c]!).length);
-    const woe = Array.from({ length: edges.length + 1 }, (_, bin) => {
-      const inside = labels.filter((_label, i) => bins[i] === bin);
-      const badHere = inside.reduce((sum, label) => sum + label, 0);
-      const goodHere = inside.length - badHere;
-      return badHere === 0 || goodHere === 0 ? 0 : Math.log(goodHere / good / (badHere / bad));
+  return cuts.map((edges, c) => {
+    const counts = Array.from({ length: edges.length + 2 }, () => [0, 0] as [number, number]);
+    rows.forEach((row, i) => counts[binAmong(row[c]!, edges)]![labels[i] === 1 ? 1 : 0]++);
+    return counts.map(([goodHere, badHere], bin) => {
+      const few = bin === edges.length + 1 && goodHere + badHere < LEAST_MISSING;
+      if (few || badHere === 0 || goodHere === 0) return 0;
+      return Math.log(goodHere / good / (badHere / bad));
     });
-    return bins.map((bin) => woe[bin]!);
   });
-  return rows.map((_, i) => columns.map((column) => column[i]!));
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { PROVINCES } from "../../core/provinces.ts";
 import type { ProvincePeople } from "../../cli/train-job.ts";
 
-const FOLDER =
+export const DATA_FOLDER =
   process.env["WJF_SHARED_DATA"] ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
 
 export interface DataSet {
@@ -28,7 +28,7 @@ const FILES = {
 /** Undefined where the data is absent. Columns that are not numbers, or never differ, are left out. */
 export function readDataSet(name: keyof typeof FILES): DataSet | undefined {
   const { file, label, badIs, drop } = FILES[name];
-  const path = join(FOLDER, file);
+  const path = join(DATA_FOLDER, file);
   if (!existsSync(path)) return undefined;
   const [header = "", ...lines] = readFileSync(path, "utf8").trim().split(/\r?\n/);
   const separator = header.includes(",") ? "," : " ";
