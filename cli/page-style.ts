@@ -69,6 +69,7 @@ export const PAGE_STYLE = html`<style>
     display: block;
     font-size: 1.5rem;
     font-variant-numeric: tabular-nums;
+    white-space: nowrap;
   }
   .pair {
     display: grid;

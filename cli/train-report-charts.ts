@@ -116,16 +116,11 @@ export function ksChart(points: readonly Cumulative[], ks: number): Html {
           y1="${round(y(widest.bad))}"
           y2="${round(y(widest.good))}"
         />
-        <text
-          class="ink"
-          x="${round(x(widest.people) + 8)}"
-          y="${round(y((widest.bad + widest.good) / 2))}"
-          style="font-size:16px"
-        >
+        <text class="ink" x="${round(x(0.6))}" y="${round(y(0.12))}" style="font-size:16px">
           KS ${ks.toFixed(4)}
         </text>
-        <text x="${round(x(0.78))}" y="${round(y(0.3))}" style="fill:var(--b0)">good 好</text>
-        <text x="${round(x(0.78))}" y="${round(y(0.23))}" style="fill:var(--b2)">bad 坏</text>`,
+        <text x="${round(x(0.8))}" y="${round(y(0.34))}" style="fill:var(--b0)">good 好</text>
+        <text x="${round(x(0.8))}" y="${round(y(0.27))}" style="fill:var(--b2)">bad 坏</text>`,
     ],
   );
 }
@@ -254,14 +249,14 @@ const ROW = 24;
 /** Weights of evidence to both sides of nought: right, good; left, bad. */
 export function evidenceChart(label: string, bins: readonly EvidenceBin[]): Html {
   const most = Math.max(0.1, ...bins.map(({ woe }) => Math.abs(woe)));
-  const [middle, half] = [250, 92];
+  const [middle, half] = [270, 75];
   const height = bins.length * ROW + 4;
   const rows = bins.map(({ range, woe, share, bad_rate }, i) => {
     const wide = (half * Math.abs(woe)) / most;
     const top = i * ROW + 4;
     const text = top + 13;
     const fill = woe >= 0 ? "--b0" : "--b2";
-    return html`<text class="ink" x="118" y="${text}" text-anchor="end">${range}</text>
+    return html`<text class="ink" x="146" y="${text}" text-anchor="end">${range}</text>
       <rect
         x="${round(woe >= 0 ? middle : middle - wide)}"
         width="${round(Math.max(0.5, wide))}"

@@ -202,9 +202,14 @@ function correlations({ correlation, features: all }: TrainingReport): Html | fa
 }
 
 function convergence({ fit, cost }: TrainingReport): Html {
-  const mega = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+  const mega = (of: number): string => `${(of / 1e6).toFixed(1)} MB`;
   const { bytes, seconds, rounds } = cost;
   const whole = Object.values(seconds).reduce((sum, each) => sum + each, 0);
+  const went = rounds === null ? "" : `${rounds} rounds over all provinces, `;
+  const sent =
+    bytes === null
+      ? ""
+      : `; the bank sent ${mega(bytes.bank)}, all provinces ${mega(bytes.provinces)}, the gateway ${mega(bytes.gateway)}`;
   return html`<h2>Convergence and cost 收敛与开销</h2>
     <div class="card wide" role="region" aria-label="Convergence and cost" tabindex="0">
       ${dataTable(
@@ -222,21 +227,28 @@ function convergence({ fit, cost }: TrainingReport): Html {
         ]),
         0,
       )}
-      <p class="soft">
-        ${rounds} rounds over all provinces in ${whole.toFixed(1)} s; the bank sent
-        ${mega(bytes.bank)}, all provinces ${mega(bytes.provinces)}, the gateway
-        ${mega(bytes.gateway)}.
-      </p>
+      <p class="soft">${went}${whole.toFixed(1)} s${sent}.</p>
     </div>`;
 }
 
-function notes({ options, evaluation, scorecard: card }: TrainingReport): string[] {
+function notes({
+  options,
+  evaluation,
+  coefficients: model,
+  scorecard: card,
+}: TrainingReport): string[] {
   const all = [
     options.l2 > 0
       ? `Standard errors come from the inverse of XᵀSX + ${options.l2}·I at the optimum. The penalty draws coefficients towards 0 and makes errors a little small, so p-values are a guide. 含 L2 惩罚，p 值仅供参考。`
       : "Standard errors come from the inverse of the observed information XᵀSX at the optimum.",
     "Columns were chosen and cut on these same people: a coefficient's p-value does not know of that, and AUC and KS are of the people trained on. 指标均为训练样本内结果。",
   ];
+  const turned = model.filter(({ feature, estimate }) => feature !== null && estimate > 0);
+  if (options.columns === "woe" && turned.length > 0) {
+    all.push(
+      `${turned.map(named).join(", ")}: the coefficient has the sign against its own bins, because other columns say the same better. 系数符号与分箱相反，建议剔除。`,
+    );
+  }
   if (evaluation !== undefined) {
     all.push(
       "The curves are drawn through about twenty groups of at least 20 people; AUC and KS were counted in finer cells, which the authority does not release.",

@@ -1,7 +1,8 @@
 // A training job's report as data: what the page shows, for a machine. Everything in it was released by the authority or follows from
 // what was: nothing here is about fewer people than its rules allow. The page: train-report-page.ts.
 import type { BinnedColumn, Evaluation, ScoreGroup } from "../consent/release/index.ts";
-import type { TrainingInput, TrainingOptions, TrainingResult } from "./train-job.ts";
+import type { TrainingInput, TrainingResult } from "./train-job.ts";
+import type { TrainedModel, TrainingOptions } from "./train-model.ts";
 import type { CardFeature, CardGroup } from "./train-scorecard.ts";
 import type { LeftOut } from "./train-selection.ts";
 
@@ -15,7 +16,7 @@ export interface ReportSource {
     readonly provinces: { readonly length: number };
   };
   readonly options: TrainingOptions;
-  readonly result: TrainingResult;
+  readonly result: TrainedModel & Partial<Pick<TrainingResult, "rounds" | "traffic">>;
   readonly createdAt: string;
   /** What a feature is called; itself where it is not known. */
   readonly names: (feature: string) => Names | undefined;
@@ -53,11 +54,11 @@ export function trainingReport({ input, options, result, createdAt, names }: Rep
     correlation: { features, matrix: result.selection.correlation },
     evaluation: evaluation && evaluationOf(evaluation),
     scorecard: scorecardOf(result, features),
-    cost: { rounds, bytes: traffic, seconds },
+    cost: { rounds: rounds ?? null, bytes: traffic ?? null, seconds },
   };
 }
 
-function fitOf({ people, bad, regression }: TrainingResult) {
+function fitOf({ people, bad, regression }: TrainedModel) {
   const good = people - bad;
   const nothing = bad * Math.log(bad / people) + good * Math.log(good / people);
   const logLikelihood = regression.steps.at(-1)?.logLikelihood ?? NaN;
@@ -72,7 +73,7 @@ function fitOf({ people, bad, regression }: TrainingResult) {
   };
 }
 
-function binsOf({ bins, card, bad, people }: TrainingResult, feature: number) {
+function binsOf({ bins, card, bad, people }: TrainedModel, feature: number) {
   const column = bins?.[feature];
   if (column === undefined) return { iv: null, bins: null };
   const points = card?.scorecard.features.find((each) => each.feature === feature);
@@ -182,7 +183,7 @@ function tenths<T extends { readonly people: number }>(groups: readonly T[]): T[
   return run.length === 0 ? runs : [...runs, run];
 }
 
-function scorecardOf({ card, people, bad }: TrainingResult, features: readonly string[]) {
+function scorecardOf({ card, people, bad }: TrainedModel, features: readonly string[]) {
   if (card === undefined) return null;
   const { scale, offset, features: points } = card.scorecard;
   const groups = card.evaluation?.groups ?? [];
