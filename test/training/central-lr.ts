@@ -84,17 +84,26 @@ export function centralAucKs(
   return { auc: auc / (good * bad), ks };
 }
 
-/** Means and population deviations; columns that do not vary are only centred. */
+/** Means and population deviations of what is there; columns that do not vary are only centred, what is missing becomes the mean. */
 export function standardise(rows: readonly (readonly number[])[]): number[][] {
-  const d = rows[0]!.length;
-  const columns = Array.from({ length: d }, (_, c) => rows.map((row) => row[c]!));
-  const scaled = columns.map((column) => {
+  return rows.map(standardiser(rows));
+}
+
+/** The same for rows that the means and deviations are not of. */
+export function standardiser(
+  rows: readonly (readonly number[])[],
+): (row: readonly number[]) => number[] {
+  const scales = rows[0]!.map((_, c) => {
+    const column = rows.map((row) => row[c]!).filter((value) => !Number.isNaN(value));
     const mean = column.reduce((a, b) => a + b, 0) / column.length;
     const variance = column.reduce((a, b) => a + (b - mean) ** 2, 0) / column.length;
-    const deviation = variance > 0 ? Math.sqrt(variance) : 1;
-    return column.map((value) => (value - mean) / deviation);
+    return { mean, deviation: variance > 0 ? Math.sqrt(variance) : 1 };
   });
-  return rows.map((_, i) => scaled.map((column) => column[i]!));
+  return (row) =>
+    row.map((value, c) => {
+      const { mean, deviation } = scales[c]!;
+      return Number.isNaN(value) ? 0 : (value - mean) / deviation;
+    });
 }
 
 /** Fewer without a value than this get no weight of evidence. */
@@ -110,7 +119,8 @@ export function centralWoe(
   return rows.map((row) => cuts.map((edges, c) => tables[c]![binAmong(row[c]!, edges)]!));
 }
 
-function binAmong(value: number, edges: readonly number[]): number {
+/** The bin of a value among ascending cuts. */
+export function binAmong(value: number, edges: readonly number[]): number {
   return Number.isNaN(value) ? edges.length + 1 : edges.filter((cut) => cut <= value).length;
 }
 

@@ -3,10 +3,17 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { TRAINING_POLICY } from "../../consent/release/index.ts";
 import { systemRandom } from "../../core/random.ts";
 import { train, TRAINING_DEFAULTS } from "../../cli/train-job.ts";
 import { applyDesign, linearScores } from "../../province-node/training/design.ts";
-import { centralAucKs, centralRegression, centralWoeTables } from "./central-lr.ts";
+import {
+  binAmong,
+  centralAucKs,
+  centralRegression,
+  centralWoeTables,
+  standardiser,
+} from "./central-lr.ts";
 import { type DataSet, DATA_FOLDER, readDataSet, splitByRow } from "./real-data-sets.ts";
 
 const FOLDS = 5;
@@ -47,6 +54,8 @@ async function outOfFold(data: DataSet, columns: "raw" | "woe") {
       features: data.features,
       provinces: splitByRow(training),
       random: systemRandom,
+      // Four fifths of the smallest file are fewer than may be trained on.
+      policy: { ...TRAINING_POLICY, minPeople: 500 },
     };
     const options = { ...TRAINING_DEFAULTS, columns, evaluate: false };
     const { design, regression } = await train(input, options);
@@ -85,18 +94,9 @@ function centralScores(
 
 type Convert = (row: readonly number[]) => number[];
 
-function standardiser(rows: readonly (readonly number[])[]): Convert {
-  const scales = rows[0]!.map((_, c) => {
-    const mean = rows.reduce((sum, row) => sum + row[c]!, 0) / rows.length;
-    const variance = rows.reduce((sum, row) => sum + (row[c]! - mean) ** 2, 0) / rows.length;
-    return { mean, deviation: variance > 0 ? Math.sqrt(variance) : 1 };
-  });
-  return (row) => row.map((value, c) => (value - scales[c]!.mean) / scales[c]!.deviation);
-}
-
 function byEvidence({ rows, labels }: DataSet, cuts: readonly (readonly number[])[]): Convert {
   const tables = centralWoeTables(rows, labels, cuts);
-  return (row) => row.map((value, c) => tables[c]![cuts[c]!.filter((cut) => cut <= value).length]!);
+  return (row) => row.map((value, c) => tables[c]![binAmong(value, cuts[c]!)]!);
 }
 
 for (const name of ["german", "sichuan", "uci"] as const) {
