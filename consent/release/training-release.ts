@@ -192,7 +192,8 @@ export class TrainingRelease implements Disposable {
     };
   }
 
-  async evaluation(score: Score): Promise<Evaluation> {
+  /** @param ks `coarse`: as far as the first counting shows it. */
+  async evaluation(score: Score, ks: "exact" | "coarse" = "exact"): Promise<Evaluation> {
     const { people: total } = this.#admitted();
     const { minCell } = this.#parts.policy;
     const counted = await this.#aggregate({ type: "score-counts", ...score, cuts: SCORE_GRID });
@@ -200,6 +201,7 @@ export class TrainingRelease implements Disposable {
     const coarse = cutsOfAtLeast(counted, SCORE_GRID, least);
     const first = await this.#histogram(score, coarse);
     const told = evaluate(first, minCell);
+    if (ks === "coarse") return told;
     return { ...told, ks: await this.#closerKs(score, first, told.ks) };
   }
 
