@@ -10,5 +10,7 @@ export * from "./federation-view.ts";
 export * from "./manifest.ts";
 export * from "./signed-request.ts";
 export * from "./slot-layout.ts";
+export * from "./training-job.ts";
+export * from "./training-requests.ts";
 export * from "./trust-anchor.ts";
 export * from "./watch-request.ts";
