@@ -1,28 +1,7 @@
 // A model's preview as one HTML page that needs nothing else: no script, no font, no network. Charts are inline SVG; what
 // a colour says is also written.
 import type { Preview } from "./model-preview.ts";
-
-const STYLE = `
-:root { color-scheme: light dark; --ink: light-dark(#1c2530, #e4e8ee); --soft: light-dark(#566473, #9aa7b5);
-  --line: light-dark(#d9dfe6, #38424e); --page: light-dark(#f6f7f9, #12161b); --card: light-dark(#fff, #1b2129);
-  --b0: light-dark(#2a7f62, #58b894); --b1: light-dark(#c08a1e, #dcb155); --b2: light-dark(#b3412f, #ec8a75);
-  --b3: light-dark(#7a4a9c, #b48ad4); --b4: light-dark(#2f6fb3, #6aa9ec) }
-* { box-sizing: border-box } body { margin: 0; padding: 2rem 1rem; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif }
-main { max-width: 60rem; margin: 0 auto } h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem }
-p { margin: .3rem 0 } .soft { color: var(--soft) } .card { background: var(--card); border: 1px solid var(--line);
-  border-radius: 8px; padding: 1rem 1.2rem }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .8rem; margin: 1.2rem 0 0 }
-.tiles b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums }
-svg { display: block; width: 100%; height: auto } svg text { fill: var(--soft); font-size: 13px; font-family: inherit }
-.axis { stroke: var(--line) } .cut { stroke: var(--soft); stroke-dasharray: 3 3 }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums }
-td, th { text-align: left; padding: .35rem .6rem .35rem 0; border-top: 1px solid var(--line) } tr:first-child > * { border-top: 0 }
-td.n { text-align: right; white-space: nowrap } td.bar { width: 45% } i { display: block; height: .8rem; border-radius: 3px }
-.range { position: relative; background: var(--line); height: .8rem; border-radius: 3px }
-.range i { position: absolute; background: var(--b4); opacity: .55 } .range b { position: absolute; width: 3px; height: .8rem; background: var(--ink) }
-.key { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px; vertical-align: -1px; margin-right: .4rem }
-`;
+import { PAGE_STYLE } from "./page-style.ts";
 
 const COLOURS = ["--b0", "--b1", "--b2", "--b3", "--b4"];
 
@@ -126,7 +105,7 @@ export function previewPage(preview: Preview): string {
   ];
   return `<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(product)}</title><style>${STYLE}</style></head><body><main>
+<title>${escape(product)}</title>${String(PAGE_STYLE)}</head><body><main>
 <h1>${escape(zh)} ${escape(en)}</h1>
 <p class="soft">${escape(product)} · generated people, no real person 生成数据，非真实用户</p>
 <div class="tiles">${tiles.map(([value = "", label = ""]) => `<div class="card"><b>${value}</b><span class="soft">${label}</span></div>`).join("")}</div>

@@ -6,6 +6,7 @@ import { action, withJson } from "./command.ts";
 import type { CeremonyArguments } from "./keys-init.ts";
 import type { EnrolmentArguments } from "./node-enrolment.ts";
 import type { LoadArguments } from "./node-load.ts";
+import { registerNodeTrainingCommands } from "./train-commands.ts";
 
 export function registerNodeCommands(program: Command): void {
   const node = program.command("node").description("run a province node on one's own data");
@@ -77,6 +78,8 @@ export function registerNodeCommands(program: Command): void {
         ),
       );
   }
+
+  registerNodeTrainingCommands(node);
 
   const serveNode = node
     .command("serve")

@@ -6,18 +6,14 @@ import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
 import {
-  type BinnedColumn,
   type CohortRegister,
-  type Evaluation,
   type MergedRounds,
   openTrainingRelease,
   TRAINING_POLICY,
   type TrainingPolicy,
-  type TrainingRelease,
 } from "../consent/release/index.ts";
 import {
   chooseLayout,
-  type Design,
   generateX25519,
   jobDigest,
   labelSlots,
@@ -28,7 +24,9 @@ import {
   TrainingScheme,
 } from "../crypto/index.ts";
 import { type Columns, TrainingProvince } from "../province-node/index.ts";
-import { regress, type Regression, type RegressionOptions } from "./train-regression.ts";
+import { stopwatch, type TrainedModel, trainModel, type TrainingOptions } from "./train-model.ts";
+
+export { TRAINING_DEFAULTS, type TrainingOptions } from "./train-model.ts";
 
 export interface ProvincePeople {
   readonly code: ProvinceCode;
@@ -55,22 +53,6 @@ export interface TrainingInput {
   readonly onRound?: (what: string) => void;
 }
 
-export interface TrainingOptions extends RegressionOptions {
-  readonly columns: "raw" | "woe";
-  readonly bins: number;
-  readonly monotone: boolean;
-  readonly evaluate: boolean;
-}
-
-export const TRAINING_DEFAULTS: TrainingOptions = {
-  columns: "woe",
-  bins: 10,
-  monotone: false,
-  evaluate: true,
-  l2: 1,
-  maxSteps: 25,
-};
-
 /** Bytes that left each kind of party. */
 export interface Traffic {
   bank: number;
@@ -78,14 +60,7 @@ export interface Traffic {
   gateway: number;
 }
 
-export interface TrainingResult {
-  readonly people: number;
-  readonly bad: number;
-  readonly design: Design;
-  /** Weight-of-evidence training only. */
-  readonly bins: readonly BinnedColumn[] | undefined;
-  readonly regression: Regression;
-  readonly evaluation: Evaluation | undefined;
+export interface TrainingResult extends TrainedModel {
   readonly rounds: number;
   readonly traffic: Traffic;
   readonly seconds: Readonly<
@@ -115,40 +90,9 @@ export async function train(
   const rounds = mergeRounds(provinces.list, scheme, traffic, input.onRound);
   const policy = input.policy ?? TRAINING_POLICY;
   using authority = openTrainingRelease(scheme, keys.secretKey, { job, rounds, policy });
-  const cohort = await authority.admit();
-  const { design, bins } = await prepare(authority, options);
-  const preparation = clock();
-  const totals = await authority.labelTotals(design);
-  const sumsAt = async (coefficients: readonly number[]) =>
-    await authority.newton({ design, coefficients });
-  const regression = await regress(totals, sumsAt, options);
-  const regressed = clock();
-  const score = { design, coefficients: regression.coefficients };
-  const evaluation = options.evaluate ? await authority.evaluation(score) : undefined;
-  return {
-    ...cohort,
-    design,
-    bins,
-    regression,
-    evaluation,
-    rounds: authority.rounds,
-    traffic,
-    seconds: { labels: labelSeconds, preparation, regression: regressed, evaluation: clock() },
-  };
-}
-
-async function prepare(
-  authority: TrainingRelease,
-  { columns, bins: count, monotone }: TrainingOptions,
-): Promise<{ design: Design; bins: readonly BinnedColumn[] | undefined }> {
-  if (columns === "raw") {
-    const { centre, scale } = await authority.standardisation();
-    return { design: { kind: "raw", centre, scale }, bins: undefined };
-  }
-  const bins = await authority.bins(count, monotone);
-  const edges = bins.map(({ cuts }) => cuts);
-  const woe = bins.map((each) => [...each.bins.map((bin) => bin.woe), each.missing?.woe ?? 0]);
-  return { design: { kind: "woe", edges, woe }, bins };
+  const model = await trainModel(authority, input.features.length, options);
+  const seconds = { labels: labelSeconds, ...model.seconds };
+  return { ...model, rounds: authority.rounds, traffic, seconds };
 }
 
 function describeJob(input: TrainingInput): TrainingJob {
@@ -234,15 +178,4 @@ export function mergeRounds(
 
 function bytesOf(blocks: readonly Uint8Array[]): number {
   return blocks.reduce((sum, { length }) => sum + length, 0);
-}
-
-/** Seconds since it was last asked. */
-function stopwatch(): () => number {
-  let last = performance.now();
-  return () => {
-    const now = performance.now();
-    const seconds = (now - last) / 1000;
-    last = now;
-    return seconds;
-  };
 }

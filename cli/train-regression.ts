@@ -17,13 +17,28 @@ export interface Step {
   readonly change: number;
 }
 
+/**
+ * Arrays have a place per column, the intercept's first. A column that was left out has the coefficient 0 and NaN for the rest.
+ * Standard errors are the square roots of the diagonal of (XᵀSX + λI)⁻¹ at the optimum. Without a penalty that is the inverse of
+ * the observed information. With one they are those of the penalised likelihood: z and p then test a coefficient that the penalty has
+ * drawn towards 0, and are a guide, not a test at its nominal level.
+ */
 export interface Regression {
-  /** Intercept first. */
   readonly coefficients: readonly number[];
   readonly standardErrors: readonly number[];
+  readonly zValues: readonly number[];
   /** Two-sided, of the Wald test. */
   readonly pValues: readonly number[];
+  /** tr((XᵀSX + λI)⁻¹ XᵀSX): the number of columns, less what the penalty takes. */
+  readonly effectiveParameters: number;
   readonly steps: readonly Step[];
+}
+
+/** Where the steps begin, and which columns may move: the others stay at 0. */
+export interface Start {
+  readonly coefficients: readonly number[];
+  /** Ascending, with 0, the intercept. */
+  readonly included: readonly number[];
 }
 
 /** Steps smaller than the fixed point can show are the end. */
@@ -34,18 +49,23 @@ export async function regress(
   labelTotals: Float64Array,
   sumsAt: (coefficients: readonly number[]) => Promise<NewtonSums>,
   { l2, maxSteps }: RegressionOptions,
+  start: Start = everything(labelTotals.length),
 ): Promise<Regression> {
-  const width = labelTotals.length;
-  let coefficients: readonly number[] = Array.from({ length: width }, () => 0);
+  const { included } = start;
+  const penalty = (column: number): number => (column === 0 ? 0 : l2);
+  let coefficients = start.coefficients;
   const steps: Step[] = [];
   for (let step = 1; step <= maxSteps; step++) {
     const sums = await sumsAt(coefficients);
-    const penalty = (c: number): number => (c === 0 ? 0 : l2);
-    const gradient = Float64Array.from(labelTotals, (total, c) => {
-      return total - (sums.gradient[c] as number) - penalty(c) * (coefficients[c] as number);
+    const gradient = Float64Array.from(included, (c) => {
+      const fitted = sums.gradient[c] as number;
+      return (labelTotals[c] as number) - fitted - penalty(c) * (coefficients[c] as number);
     });
-    const factor = cholesky(sums.hessian, width, penalty);
-    const move = solve(factor, width, gradient);
+    const factor = cholesky(included, (i, j) => {
+      const curvature = sums.hessian[packedIndex(labelTotals.length, i, j)] as number;
+      return i === j ? curvature + penalty(i) : curvature;
+    });
+    const move = solve(factor, gradient);
     const linear = labelTotals.reduce((sum, total, c) => sum + total * (coefficients[c] ?? 0), 0);
     const change = Math.max(...move.map(Math.abs));
     steps.push({
@@ -54,10 +74,24 @@ export async function regress(
       gradient: Math.max(...gradient.map(Math.abs)),
       change,
     });
-    coefficients = coefficients.map((value, c) => value + (move[c] as number));
-    if (change < CONVERGED || stalled(steps)) return finish(coefficients, factor, steps);
+    const moved = [...coefficients];
+    included.forEach((c, i) => (moved[c] = (moved[c] as number) + (move[i] as number)));
+    coefficients = moved;
+    if (change < CONVERGED || stalled(steps)) {
+      return { coefficients, ...inference(coefficients, included, factor, l2), steps };
+    }
   }
   throw new WjfError("training-refused", `no convergence in ${maxSteps} steps`);
+}
+
+export function everything(width: number): Start {
+  const included = Array.from({ length: width }, (_, c) => c);
+  return { coefficients: included.map(() => 0), included };
+}
+
+/** Where (i, j), i ≤ j, lies in an upper triangle that is packed row by row. */
+export function packedIndex(width: number, i: number, j: number): number {
+  return i * width - (i * (i - 1)) / 2 + (j - i);
 }
 
 /** Newton's steps shrink quadratically; once they are small and no longer do, rounding is what is left. */
@@ -71,33 +105,44 @@ function stalled(steps: readonly Step[]): boolean {
   );
 }
 
-function finish(
+/** @param factor at the coefficients before the last step, which was smaller than what is told of them. */
+function inference(
   coefficients: readonly number[],
-  factor: Float64Array,
-  steps: readonly Step[],
-): Regression {
-  const width = coefficients.length;
-  const standardErrors = coefficients.map((_, c) => {
-    const unit = new Float64Array(width);
-    unit[c] = 1;
-    return Math.sqrt(solve(factor, width, unit)[c] as number);
+  included: readonly number[],
+  factor: Factor,
+  l2: number,
+): Omit<Regression, "coefficients" | "steps"> {
+  const standardErrors = coefficients.map(() => NaN);
+  let penalised = 0;
+  included.forEach((c, i) => {
+    const unit = new Float64Array(included.length);
+    unit[i] = 1;
+    const variance = solve(factor, unit)[i] as number;
+    standardErrors[c] = Math.sqrt(variance);
+    if (c > 0) penalised += l2 * variance;
   });
-  const pValues = coefficients.map((value, c) => twoSided(value / (standardErrors[c] as number)));
-  return { coefficients, standardErrors, pValues, steps };
+  const zValues = coefficients.map((value, c) => value / (standardErrors[c] as number));
+  return {
+    standardErrors,
+    zValues,
+    pValues: zValues.map(twoSided),
+    effectiveParameters: included.length - penalised,
+  };
 }
 
-/** Lower factor of the packed symmetric matrix plus the penalty on its diagonal. */
-function cholesky(
-  packed: Float64Array,
-  width: number,
-  penalty: (column: number) => number,
-): Float64Array {
+interface Factor {
+  readonly width: number;
+  /** Row by row, lower. */
+  readonly values: Float64Array;
+}
+
+/** @param entry of the symmetric matrix, by columns of the design, i ≤ j. */
+function cholesky(included: readonly number[], entry: (i: number, j: number) => number): Factor {
+  const width = included.length;
   const lower = new Float64Array(width * width);
   for (let j = 0; j < width; j++) {
     for (let i = j; i < width; i++) {
-      // Row j of the upper triangle starts after the longer rows above it.
-      let sum = packed[j * width - (j * (j - 1)) / 2 + (i - j)] as number;
-      if (i === j) sum += penalty(j);
+      let sum = entry(included[j] as number, included[i] as number);
       for (let k = 0; k < j; k++)
         sum -= (lower[i * width + k] as number) * (lower[j * width + k] as number);
       if (i > j) lower[i * width + j] = sum / (lower[j * width + j] as number);
@@ -105,10 +150,10 @@ function cholesky(
       else throw new WjfError("training-refused", "columns depend on each other: use a penalty");
     }
   }
-  return lower;
+  return { width, values: lower };
 }
 
-function solve(lower: Float64Array, width: number, right: Float64Array): Float64Array {
+function solve({ width, values: lower }: Factor, right: Float64Array): Float64Array {
   const x = Float64Array.from(right);
   for (let i = 0; i < width; i++) {
     for (let k = 0; k < i; k++)
@@ -123,12 +168,15 @@ function solve(lower: Float64Array, width: number, right: Float64Array): Float64
   return x;
 }
 
-/** P(|Z| > |z|) by Abramowitz and Stegun 7.1.26, to 1.5·10⁻⁷. */
-function twoSided(z: number): number {
+/** P(|Z| > |z|), the complementary error function by Numerical Recipes §6.2 (erfcc): to 1.2·10⁻⁷ of its value, everywhere. */
+export function twoSided(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
-  const t = 1 / (1 + 0.3275911 * x);
-  const series =
-    t *
-    (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return series * Math.exp(-x * x);
+  const t = 1 / (1 + x / 2);
+  const series = ERFC.reduceRight((sum, coefficient) => sum * t + coefficient, 0);
+  return t * Math.exp(-x * x + series);
 }
+
+const ERFC = [
+  -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587,
+  -0.82215223, 0.17087277,
+];

@@ -8,6 +8,7 @@ import { logMigrations } from "./log/index.ts";
 import { objectionMigrations } from "./objections-schema.ts";
 import { releaseMigrations } from "./release/schema.ts";
 import { type ConsentDb, consentMigrations } from "./schema.ts";
+import { trainingMigrations } from "./training/schema.ts";
 
 /** Opens it at WJF_DATABASE_URL, by default a file in the authority's folder, with its schema up to date. */
 export async function openAuthorityDatabase(settings: Settings): Promise<AuthorityDb> {
@@ -17,6 +18,7 @@ export async function openAuthorityDatabase(settings: Settings): Promise<Authori
     ...consentMigrations,
     ...releaseMigrations,
     ...objectionMigrations,
+    ...trainingMigrations,
   ]);
 }
 

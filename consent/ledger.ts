@@ -9,8 +9,13 @@ import type { LogSchema } from "./log/schema.ts";
 import type { ObjectionSchema } from "./objections-schema.ts";
 import type { ReleaseSchema } from "./release/schema.ts";
 import type { ConsentDb, ConsentSchema, TimeOf } from "./schema.ts";
+import type { TrainingSchema } from "./training/schema.ts";
 
-export type AuthoritySchema = LogSchema & ConsentSchema & ReleaseSchema & ObjectionSchema;
+export type AuthoritySchema = LogSchema &
+  ConsentSchema &
+  ReleaseSchema &
+  ObjectionSchema &
+  TrainingSchema;
 export type AuthorityDb = Database<AuthoritySchema>;
 export type AuthorityTx = Transaction<AuthoritySchema>;
 

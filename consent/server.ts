@@ -33,6 +33,8 @@ import type { BatchAuthority } from "./batch/index.ts";
 import type { FollowHub } from "./follow-hub.ts";
 import type { Reveal } from "./release/merge-opener.ts";
 import type { Releaser } from "./release/releaser.ts";
+import type { TrainingAuthority } from "./training/index.ts";
+import { trainingMethods } from "./training/training-methods.ts";
 
 /** How long the gateway may take for its next message. */
 const STEP_WITHIN_MS = 30_000;
@@ -43,6 +45,7 @@ export interface AuthorityParts {
   readonly admitter: Admitter;
   readonly releaser: Releaser;
   readonly batches: BatchAuthority;
+  readonly training: TrainingAuthority;
   readonly hub: FollowHub;
   readonly log: Logger;
 }
@@ -70,6 +73,7 @@ export async function serveAuthority(
       (stream: ServerDuplexStream<unknown, unknown>) => releaseBatch(stream, parts.batches),
       parts.log,
     ),
+    ...trainingMethods(parts.training, parts.log),
   };
   server.addService(AuthorityStub.service, implementation);
   return await bindServer(server, address, serverCredentials(identity));

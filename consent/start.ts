@@ -32,6 +32,7 @@ import { RosterSources } from "./roster-sources.ts";
 import { type AuthoritySecrets, readAuthoritySecrets, TOKEN_KEYS } from "./secrets.ts";
 import { serveAuthority } from "./server.ts";
 import { sandboxSms } from "./sms.ts";
+import { TrainingAuthority } from "./training/index.ts";
 
 /** How often the authority looks whether a consent or a code has run out. */
 const HOUSEKEEPING_MS = 30_000;
@@ -146,10 +147,13 @@ export async function startAuthority(
     admissionKey,
     subjectMasterKey: secrets.subjectMasterKey,
   });
+  const training = resources.use(
+    new TrainingAuthority({ db, ledger, epochs, atRest, catalogue, clock, admissionKey }),
+  );
   const housekeeping = setInterval(() => {
-    service
-      .housekeeping()
-      .catch((error: unknown) => log.error({ err: error }, "housekeeping failed"));
+    Promise.all([service.housekeeping(), training.steps.housekeeping()]).catch((error: unknown) =>
+      log.error({ err: error }, "housekeeping failed"),
+    );
   }, HOUSEKEEPING_MS);
   resources.defer(() => clearInterval(housekeeping));
   const http = resources.use(
@@ -158,7 +162,7 @@ export async function startAuthority(
   const address = `${settings.bind}:${settings.authorityGrpcPort}`;
   const identity = resources.use(await TlsFiles.open(join(folder, "secrets"), "authority", log));
   const grpc = resources.use(
-    await serveAuthority({ admitter, releaser, batches, hub, log }, identity, address),
+    await serveAuthority({ admitter, releaser, batches, training, hub, log }, identity, address),
   );
   resources.defer(() => hub.release());
   const owned = resources.move();

@@ -396,6 +396,24 @@ export const ERRORS = {
     title: "The training job would tell of too few people, or its labels are not what they claim.",
     next: "Train on a larger or unchanged cohort; `detail` names the rule.",
   },
+  "training-not-approved": {
+    grpc: grpc.FAILED_PRECONDITION,
+    http: 409,
+    title: "Not every province has approved this training job.",
+    next: "Wait for the provinces' operators; the job's state says which of them have decided what.",
+  },
+  "training-ended": {
+    grpc: grpc.FAILED_PRECONDITION,
+    http: 409,
+    title: "This training job has ended: it was refused, has expired, or was done with.",
+    next: "Begin another.",
+  },
+  "labels-invalid": {
+    grpc: grpc.INVALID_ARGUMENT,
+    http: 422,
+    title: "The label file is not valid, and nothing of it was sent.",
+    next: "Correct the lines that the rejects file names.",
+  },
   "model-not-approved": {
     grpc: grpc.PERMISSION_DENIED,
     http: 403,

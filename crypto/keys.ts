@@ -116,3 +116,9 @@ export function importPublic(jwk: P256Point): KeyObject {
   const { kty, crv, x, y } = jwk;
   return createPublicKey({ key: { kty, crv, x, y }, format: "jwk" });
 }
+
+export function importX25519(jwk: X25519Point & { readonly d?: string }): KeyObject {
+  const { kty, crv, x, d } = jwk;
+  if (d === undefined) return createPublicKey({ key: { kty, crv, x }, format: "jwk" });
+  return createPrivateKey({ key: { kty, crv, x, d }, format: "jwk" });
+}

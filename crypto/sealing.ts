@@ -1,5 +1,5 @@
-// Sealed claims (institution → provinces) and sealed answers (authority → institution): JWE compact, ECDH-ES with
-// A256GCM (RFC 7516, RFC 7518 §4.6). The gateway carries them and can open neither.
+// Sealed claims (institution → provinces), sealed answers (authority → institution), and what a training job sends past the
+// gateway: JWE compact, ECDH-ES with A256GCM (RFC 7516, RFC 7518 §4.6). The gateway carries them and can open none.
 import type { KeyObject } from "node:crypto";
 import { compactDecrypt, CompactEncrypt } from "jose";
 import { type ErrorCode, WjfError } from "../core/errors.ts";
@@ -41,6 +41,47 @@ export async function openJson(jwe: string, key: KeyObject, code: ErrorCode): Pr
     });
     if (plaintext.length > MAX_SEALED_BYTES) throw new RangeError("too large");
     return JSON.parse(Buffer.from(plaintext).toString("utf8"));
+  } catch (cause) {
+    throw new WjfError(code, "does not open", { cause });
+  }
+}
+
+/** What a sealed message is and belongs to: authenticated with it, so that none can take another's place. */
+export interface SealedHeader {
+  readonly typ: string;
+  readonly [name: string]: string | number;
+}
+
+/** Seals bytes to a P-256 or X25519 key, at their own length. */
+export async function sealBytes(
+  plaintext: Uint8Array,
+  recipient: KeyObject,
+  header: SealedHeader,
+): Promise<string> {
+  return await new CompactEncrypt(plaintext)
+    .setProtectedHeader({ alg: "ECDH-ES", enc: "A256GCM", ...header })
+    .encrypt(recipient);
+}
+
+/**
+ * The caller's boundary has bounded the JWE's length.
+ * @throws WjfError `code` when it was not sealed to this key under this very header.
+ */
+export async function openBytes(
+  jwe: string,
+  key: KeyObject,
+  header: SealedHeader,
+  code: ErrorCode,
+): Promise<Buffer> {
+  try {
+    const { plaintext, protectedHeader } = await compactDecrypt(jwe, key, {
+      keyManagementAlgorithms: ["ECDH-ES"],
+      contentEncryptionAlgorithms: ["A256GCM"],
+      maxDecompressedLength: 0,
+    });
+    const fits = Object.entries(header).every(([name, value]) => protectedHeader[name] === value);
+    if (!fits) throw new TypeError("sealed for something else");
+    return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
   } catch (cause) {
     throw new WjfError(code, "does not open", { cause });
   }

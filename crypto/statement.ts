@@ -16,7 +16,14 @@ export interface SignedStatement {
 }
 
 export type StatementContext =
-  "receipt" | "merge" | "admission" | "batch-manifest" | "model-package" | "model-admission";
+  | "receipt"
+  | "merge"
+  | "admission"
+  | "batch-manifest"
+  | "model-package"
+  | "model-admission"
+  | "training-admission"
+  | "training-order";
 
 function signedBytes(context: StatementContext, statement: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`weijifen/${context}/v1\n`), statement]);

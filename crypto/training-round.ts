@@ -41,6 +41,8 @@ export type AggregateRequest =
       readonly centre: readonly number[];
       readonly scale: readonly number[];
     }
+  /** Per earlier job: who of its cohort is missing now, who is new, whose label's commitment is another. */
+  | { readonly type: "overlap"; readonly jobs: readonly string[] }
   | ({ readonly type: "newton" } & Score)
   | ({ readonly type: "score-counts"; readonly cuts: readonly number[] } & Score);
 
@@ -81,6 +83,8 @@ export function aggregateLength(request: AggregateRequest): number {
       return request.edges.reduce((sum, cuts) => sum + cuts.length + 2, 0);
     case "moments":
       return 1 + 3 * request.centre.length;
+    case "overlap":
+      return 3 * request.jobs.length;
     case "newton": {
       const columns = request.coefficients.length;
       return 2 + columns + (columns * (columns + 1)) / 2;

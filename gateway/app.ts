@@ -42,6 +42,7 @@ import type { ProvincePool } from "./province-pool.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { infoRoutes } from "./info-routes.ts";
 import { queryRouteSchema } from "./schemas.ts";
+import type { Training } from "./training/index.ts";
 import type { Watches } from "./watches/index.ts";
 
 /** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
@@ -61,6 +62,7 @@ export interface GatewayParts {
   readonly batches: Batches;
   readonly alerts: Alerts;
   readonly watches: Watches;
+  readonly training: Training;
   readonly provinces: ProvincePool;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -117,6 +119,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(async (scope) => await parts.batches.register(scope as never));
   await app.register(async (scope) => await parts.alerts.register(scope as never));
   await app.register(async (scope) => await parts.watches.register(scope as never));
+  await app.register(async (scope) => await parts.training.register(scope as never));
   return app as unknown as FastifyInstance;
 }
 

@@ -79,6 +79,11 @@ export class ProvincePool implements Disposable {
     );
   }
 
+  /** For what is no question: its failures say nothing of whom to ask. */
+  reach(code: ProvinceCode, epoch: EpochView): ProvinceNodeClient {
+    return this.#connect(code, epoch).client;
+  }
+
   async #call<Reply>(
     code: ProvinceCode,
     epoch: EpochView,

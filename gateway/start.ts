@@ -20,6 +20,7 @@ import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
 import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
+import { Training } from "./training/index.ts";
 import { endUnwanted, Watches } from "./watches/index.ts";
 
 const CONNECT_EVERY_MS = 1000;
@@ -86,6 +87,7 @@ export async function startGateway(
   const watches = resources.use(
     new Watches({ ...parts, db, catalogue, clock: systemClock, sinks }),
   );
+  const training = resources.use(new Training({ ...parts, clock: systemClock }));
   const coalescer = new Coalescer((group) => fanOut(group, parts));
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
   const app = await createGateway({
@@ -95,6 +97,7 @@ export async function startGateway(
     batches,
     alerts,
     watches,
+    training,
     coalescer,
     catalogue,
     clock: systemClock,

@@ -3,13 +3,12 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   connectivityState,
-  Metadata,
-  type ServiceError,
+  type Metadata,
 } from "@grpc/grpc-js";
 import type { z } from "zod";
 import { WjfError } from "../core/errors.ts";
 import { parseWith } from "../core/parse.ts";
-import { inSpan, type SpanAttributes, traceparent } from "../core/tracing.ts";
+import { inSpan, type SpanAttributes } from "../core/tracing.ts";
 import {
   AdmitBatchReply,
   type AdmitBatchRequest,
@@ -21,8 +20,10 @@ import {
   ReleaseBatchReply,
 } from "./batch-wire.ts";
 import type { ProvinceCode } from "../core/ids.ts";
+import { callMetadata, callUnary, deadlineIn, isServiceError } from "./calls.ts";
 import { clientSecurity, type Role, type TlsSource } from "./mutual-tls.ts";
 import { fromServiceError } from "./status.ts";
+import { AuthorityTraining, NodeTraining } from "./training-clients.ts";
 import {
   AdmitReply,
   type AdmitRequest,
@@ -36,16 +37,8 @@ import {
   ReleaseReply,
 } from "./wire.ts";
 
-interface Unary {
-  (
-    request: unknown,
-    metadata: Metadata,
-    options: { deadline: number },
-    done: (error: ServiceError | null, reply: unknown) => void,
-  ): unknown;
-}
-
 export class ProvinceNodeClient implements Disposable {
+  readonly training: NodeTraining;
   readonly #stub;
   readonly #attributes: SpanAttributes;
 
@@ -53,6 +46,7 @@ export class ProvinceNodeClient implements Disposable {
     const security = clientSecurity(identity, role);
     this.#attributes = { "wjf.province": role.slice(1) as ProvinceCode };
     this.#stub = new ProvinceNodeStub(endpoint, security.credentials, security.options);
+    this.training = new NodeTraining(this.#stub, this.#attributes);
   }
 
   /** Sees to it that there is a connection, and says how it is. */
@@ -84,11 +78,13 @@ export class ProvinceNodeClient implements Disposable {
 }
 
 export class AuthorityClient implements Disposable {
+  readonly training: AuthorityTraining;
   readonly #stub;
 
   constructor(endpoint: string, identity: TlsSource) {
     const security = clientSecurity(identity, "authority");
     this.#stub = new AuthorityStub(endpoint, security.credentials, security.options);
+    this.training = new AuthorityTraining(this.#stub);
   }
 
   /**
@@ -198,39 +194,3 @@ async function converse<Outcomes>(
 
 type Reply<Outcomes> =
   { readonly step: "challenge" } | { readonly step: "outcomes"; readonly outcomes: Outcomes };
-
-async function callUnary(
-  stub: object,
-  method: string,
-  request: object,
-  timeoutMs: number,
-  attributes: SpanAttributes = {},
-): Promise<unknown> {
-  const ask = async (): Promise<unknown> => {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const call = (stub as Record<string, unknown>)[method] as Unary;
-    call.call(stub, request, callMetadata(), deadlineIn(timeoutMs), (error, reply) => {
-      if (error) reject(fromServiceError(error));
-      else resolve(reply);
-    });
-    return await promise;
-  };
-  return await inSpan(method, ask, { kind: "client", attributes });
-}
-
-/** The trace that the call is part of, and nothing else. */
-function callMetadata(): Metadata {
-  const metadata = new Metadata();
-  const trace = traceparent();
-  if (trace !== undefined) metadata.set("traceparent", trace);
-  return metadata;
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && "code" in error && "metadata" in error;
-}
-
-/** gRPC deadlines are points in wall-clock time; callers think in durations. */
-function deadlineIn(timeoutMs: number): { deadline: number } {
-  return { deadline: Date.now() + timeoutMs };
-}

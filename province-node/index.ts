@@ -19,3 +19,4 @@ export { readShadow, SHADOW_K, type ShadowTally } from "./models/shadow-tally.ts
 export { evaluateItem } from "./evaluate.ts";
 export { TrainingProvince } from "./training/training-province.ts";
 export type { Columns } from "./training/design.ts";
+export { decideTraining, listTraining, type OperatorJob } from "./training/operator.ts";

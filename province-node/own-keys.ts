@@ -97,6 +97,13 @@ export class OwnKeys {
     return { signingKey: importPrivate(signing), maskKey: mask };
   }
 
+  /** The private half of a mask key of this province's. @throws WjfError `secret-missing` when it is held no more. */
+  maskKey({ x }: NodeEnrolment["mask_key"]): PrivateX25519Jwk {
+    const held = this.#held(MASK, readMask).find((key) => key.x === x);
+    if (held === undefined) throw new WjfError("secret-missing", "a mask key of this province");
+    return held;
+  }
+
   /** Ends a key once everything in force names the one that was to follow. @param entries this province's, of each epoch. */
   settle(entries: readonly NodeEnrolment[]): void {
     const [present, next] = this.#places;

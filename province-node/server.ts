@@ -17,10 +17,13 @@ import {
 } from "../proto/index.ts";
 import type { FanOutAnswerer } from "./answer.ts";
 import type { BatchAnswerer } from "./batch-answer.ts";
+import { trainingMethods } from "./training/training-methods.ts";
+import type { TrainingJobs } from "./training/training-jobs.ts";
 
 export interface Answerers {
   readonly single: FanOutAnswerer;
   readonly batch: BatchAnswerer;
+  readonly training: TrainingJobs;
   /** Does randomised work ahead while nothing waits. False when enough is ready. */
   prepare(): boolean;
   /** In maintenance: nothing new is taken. */
@@ -40,7 +43,9 @@ export async function serveNode(
 ): Promise<NodeServer> {
   const server = new Server(serverLimits);
   const readiness = new IdlePreparation(answerers);
-  const requireService = (call: ServerUnaryCall<unknown, unknown>): void => {
+  const requireService = (
+    call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">,
+  ): void => {
     requirePeer(call, (name) => name === roleName("gateway"));
     if (answerers.isDrained()) throw new WjfError("province-drained");
   };
@@ -59,6 +64,7 @@ export async function serveNode(
   const implementation: UntypedServiceImplementation = {
     Evaluate: unaryMethod(evaluate, log),
     EvaluateBatch: unaryMethod(evaluateBatch, log),
+    ...trainingMethods(answerers.training, requireService, log),
   };
   server.addService(ProvinceNodeStub.service, implementation);
   return await bindServer(server, address, serverCredentials(identity));

@@ -21,6 +21,7 @@ import { OwnKeys } from "./own-keys.ts";
 import { ReplyKeyring } from "./reply-keys.ts";
 import { readNodeSecrets } from "./secrets.ts";
 import { type Answerers, serveNode } from "./server.ts";
+import { TrainingJobs } from "./training/training-jobs.ts";
 
 /** What a plaintext twin swaps, to show what the cryptography costs. */
 export interface NodeCrypto {
@@ -90,6 +91,7 @@ export async function startProvinceNode(
   const answerers: Answerers = {
     single: new FanOutAnswerer(parts, keyring),
     batch: new BatchAnswerer(parts, keyring),
+    training: resources.use(new TrainingJobs(folder, parts)),
     prepare: () => keyring.prepare(),
     isDrained: drained,
   };

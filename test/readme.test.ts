@@ -74,7 +74,13 @@ function help(path: string): Promise<string> {
 }
 
 /** Commands of one word, and of three; the others have two, and arguments after that. */
-const DEPTH: Readonly<Record<string, number>> = { up: 1, demo: 1, ask: 1, "authority province": 3 };
+const DEPTH: Readonly<Record<string, number>> = {
+  up: 1,
+  demo: 1,
+  ask: 1,
+  "authority province": 3,
+  "node training": 3,
+};
 
 describe("commands", () => {
   const wjf = DOCUMENTS.flatMap((document) =>

@@ -199,8 +199,8 @@ describe("what is passed in is not taken", () => {
 
   test("only core/clock.ts reads the wall clock", () => {
     const readers = reads(/\bDate\.now\(\)|new Date\(\)/, Object.keys(LADDER));
-    // gRPC deadlines are points in wall-clock time (proto/clients.ts says so).
-    expect(readers.toSorted()).toEqual(["core/clock.ts", "proto/clients.ts"]);
+    // gRPC deadlines are points in wall-clock time (proto/calls.ts says so).
+    expect(readers.toSorted()).toEqual(["core/clock.ts", "proto/calls.ts"]);
   });
 
   test("crypto/ and catalogue/ know neither environment nor network", () => {

@@ -17,7 +17,8 @@ export type FindingCode =
   | "release-outside-consent"
   | "release-outside-term"
   | "release-over-count"
-  | "release-repeated";
+  | "release-repeated"
+  | "training-order";
 
 export interface Finding {
   readonly code: FindingCode;

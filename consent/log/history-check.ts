@@ -4,6 +4,7 @@
 import { type Period, periodSeconds } from "../consent-claims.ts";
 import type { Report } from "./findings.ts";
 import type { ConsentLeaf, ConsentTermsLeaf, Leaf, ReleaseLeaf } from "./leaf.ts";
+import { TrainingCheck } from "./training-check.ts";
 
 type State = "requested" | "active" | "paused" | "denied" | "revoked" | "expired" | "consumed";
 
@@ -32,10 +33,12 @@ export class HistoryCheck {
   readonly #report: Report;
   readonly #consents = new Map<string, Consent>();
   readonly #releasedAt = new Map<string, number>();
+  readonly #training: TrainingCheck;
   #lastTime = "";
 
   constructor(report: Report) {
     this.#report = report;
+    this.#training = new TrainingCheck(report);
   }
 
   observe(index: number, leaf: Leaf): void {
@@ -45,6 +48,7 @@ export class HistoryCheck {
     } else this.#lastTime = leaf.time;
     if (leaf.type === "consent") this.#consentEvent(index, leaf);
     else if (leaf.type === "release") this.#release(index, leaf);
+    else if (leaf.type === "training") this.#training.observe(index, leaf);
   }
 
   #consentEvent(index: number, leaf: ConsentLeaf): void {

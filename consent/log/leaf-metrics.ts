@@ -53,5 +53,6 @@ function countLeaf(leaf: LeafDraft): void {
     case "epoch":
     case "roster":
     case "erasure":
+    case "training":
   }
 }

@@ -137,6 +137,54 @@ const ErasureLeaf = z.strictObject({
   reason: z.enum(["person-asked", "retention", "order"]),
 });
 
+const trainingParties = { type: z.literal("training"), time: Time, job_id: Id, client_id: Id };
+const TrainingStepNumber = z.int().min(1).max(100);
+const TrainingKind = z.enum([
+  "admit",
+  "standardisation",
+  "bins",
+  "label-totals",
+  "newton",
+  "evaluation",
+]);
+
+const TrainingAdmittedLeaf = z.strictObject({
+  ...trainingParties,
+  event: z.literal("admitted"),
+  purpose: PurposeScope,
+  /** The ground in law, as the institution states it. */
+  lawful_basis: z.strictObject({ basis: PurposeScope, reference: z.string().min(1).max(256) }),
+  features: z.array(z.string().max(128)).min(1).max(128),
+  provinces: z.array(ProvinceCode).min(2).max(64),
+  /** Whose labels are sent, at most. */
+  people: z.int().min(0),
+  max_rounds: z.int().min(1),
+  expires: Time,
+  /** Of the authority's signed admission: what the provinces' operators saw. */
+  statement_sha256: Sha256Hex,
+});
+export type TrainingAdmittedLeaf = z.infer<typeof TrainingAdmittedLeaf>;
+
+const TrainingReleasedLeaf = z.strictObject({
+  ...trainingParties,
+  event: z.literal("released"),
+  step: TrainingStepNumber,
+  kind: TrainingKind,
+  /** The rounds of merged sums that went into it. */
+  rounds: z.strictObject({ first: z.int().min(1), last: z.int().min(1) }),
+  ask_sha256: Sha256Hex,
+});
+
+const TrainingRefusedLeaf = z.strictObject({
+  ...trainingParties,
+  event: z.literal("refused"),
+  step: TrainingStepNumber,
+  kind: TrainingKind,
+  code: ReasonCode,
+});
+
+const TrainingEndedLeaf = z.strictObject({ ...trainingParties, event: z.literal("ended") });
+
 export const Leaf = z.discriminatedUnion("type", [
   z.discriminatedUnion("event", [ConsentTermsLeaf, ConsentChangeLeaf]),
   ReleaseLeaf,
@@ -147,9 +195,16 @@ export const Leaf = z.discriminatedUnion("type", [
   GatewayLeaf,
   RosterLeaf,
   ErasureLeaf,
+  z.discriminatedUnion("event", [
+    TrainingAdmittedLeaf,
+    TrainingReleasedLeaf,
+    TrainingRefusedLeaf,
+    TrainingEndedLeaf,
+  ]),
 ]);
 export type Leaf = z.infer<typeof Leaf>;
 export type ConsentLeaf = Extract<Leaf, { type: "consent" }>;
+export type TrainingLeaf = Extract<Leaf, { type: "training" }>;
 
 type WithoutTime<T> = T extends unknown ? Omit<T, "time"> : never;
 /** A leaf before the log has given it its time. Brands are not asked for: the log parses every draft. */

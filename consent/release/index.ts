@@ -8,7 +8,8 @@ import {
 } from "../../crypto/index.ts";
 
 export { MergeOpener } from "./merge-opener.ts";
-import { TrainingRelease, type TrainingReleaseParts } from "./training-release.ts";
+import { TrainingRelease } from "./training-release.ts";
+import type { TrainingReleaseParts } from "./training-rules.ts";
 
 export { Releaser, type ReleaserParts } from "./releaser.ts";
 export { releaseMigrations, type ReleaseSchema } from "./schema.ts";
@@ -27,13 +28,15 @@ export function openTrainingRelease(
   return new TrainingRelease({ ...parts, opener: openTrainingDecryptor(scheme, secretKey) });
 }
 
+export type { TrainingRelease } from "./training-release.ts";
 export {
   type MergedRounds,
   type NewtonSums,
+  type Standardisation,
   TRAINING_POLICY,
   type TrainingPolicy,
-  type TrainingRelease,
-} from "./training-release.ts";
+  type TrainingStanding,
+} from "./training-rules.ts";
 export { CohortRegister } from "./training-cohorts.ts";
 export type { Bin, BinnedColumn } from "./training-bins.ts";
 export type { Evaluation, ScoreGroup } from "./training-evaluation.ts";

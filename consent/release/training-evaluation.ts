@@ -1,5 +1,5 @@
 // How well a score separates, from merged counts per score bin: AUC, KS, and groups large enough to be told. Pure.
-// A group is one of about ten, by score, each with the least number of people that may be told of.
+// A group is one of about twenty, by score, each with the least number of people that may be told of.
 export interface ScoreHistogram {
   /** Ascending linear scores; one bin more than cuts. A higher score is a higher chance of being bad. */
   readonly cuts: readonly number[];
@@ -27,6 +27,8 @@ export interface Evaluation {
   readonly groups: readonly ScoreGroup[];
 }
 
+const GROUPS = 20;
+
 interface Totals {
   readonly people: number;
   readonly bad: number;
@@ -48,7 +50,7 @@ export function evaluate(histogram: ScoreHistogram, minCell: number): Evaluation
     goodBelow += people - bad;
   });
   const auc = above / (good * totals.bad);
-  const groups = group(histogram, Math.max(minCell, totals.people / 10));
+  const groups = group(histogram, Math.max(minCell, totals.people / GROUPS));
   return { ...totals, auc, gini: 2 * auc - 1, ks: ksOf(histogram), groups };
 }
 
@@ -135,7 +137,7 @@ function group({ cuts, people, bad }: ScoreHistogram, least: number): ScoreGroup
     run.expected += count * sigmoid(middle(i));
     left -= count;
     const last = i === people.length - 1;
-    // Half a bin of slack, or rounding would make nine groups of ten.
+    // Half a bin of slack, or rounding would make nineteen groups of twenty.
     if (!last && (run.people < least * 0.999 || left < least * 0.5)) return;
     const below = last ? null : (cuts[i] as number);
     groups.push({ ...run, below, expected: run.expected / Math.max(1, run.people) });

@@ -12,7 +12,6 @@ import {
   type LabelRequest,
   type Score,
   TRAINING_PARAMETERS,
-  type TrainingJob,
 } from "../../crypto/index.ts";
 import {
   type BinnedColumn,
@@ -32,54 +31,12 @@ import {
   type ScoreHistogram,
   subdivide,
 } from "./training-evaluation.ts";
-
-export interface TrainingPolicy {
-  readonly minPeople: number;
-  readonly minClass: number;
-  readonly minCell: number;
-  readonly maxRounds: number;
-}
-
-export const TRAINING_POLICY: TrainingPolicy = {
-  minPeople: 1000,
-  minClass: 50,
-  minCell: 20,
-  maxRounds: 100,
-};
-
-/** The provinces and the gateway between them, as the authority sees them: merged sums, nothing of one province. */
-export interface MergedRounds {
-  aggregate(request: AggregateRequest, round: number): Promise<readonly Uint8Array[]>;
-  labelSums(request: LabelRequest, round: number): Promise<readonly Uint8Array[]>;
-}
-
-/** The training key's holder; index.ts alone makes one. Freed with the release. */
-export interface SumOpener extends Disposable {
-  /** Residues modulo t. */
-  decrypt(ciphertext: Uint8Array): Float64Array;
-}
-
-export interface TrainingReleaseParts {
-  readonly opener: SumOpener;
-  readonly job: TrainingJob;
-  readonly rounds: MergedRounds;
-  readonly policy: TrainingPolicy;
-}
-
-export interface Standardisation {
-  readonly people: number;
-  readonly centre: readonly number[];
-  readonly scale: readonly number[];
-}
-
-export interface NewtonSums {
-  readonly people: number;
-  /** Σ ln(1 + e^η). */
-  readonly logSum: number;
-  readonly gradient: Float64Array;
-  /** Upper triangle, row by row. */
-  readonly hessian: Float64Array;
-}
+import type {
+  NewtonSums,
+  Standardisation,
+  TrainingReleaseParts,
+  TrainingStanding,
+} from "./training-rules.ts";
 
 const QUANTILE_REFINEMENTS = 3;
 /** Where linear scores are first counted: beyond ±30 nobody is uncertain. */
@@ -95,6 +52,15 @@ export class TrainingRelease implements Disposable {
 
   constructor(parts: TrainingReleaseParts) {
     this.#parts = parts;
+    this.#round = parts.standing?.round ?? 0;
+    this.#people = parts.standing?.cohort?.people;
+    this.#bad = parts.standing?.cohort?.bad;
+  }
+
+  get standing(): TrainingStanding {
+    const [people, bad] = [this.#people, this.#bad];
+    if (people === undefined || bad === undefined) return { round: this.#round };
+    return { round: this.#round, cohort: { people, bad } };
   }
 
   get rounds(): number {
@@ -113,6 +79,7 @@ export class TrainingRelease implements Disposable {
     const sums = await this.#aggregate({ type: "moments", centre, scale });
     const people = Math.round(sums[0] as number);
     if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
+    await this.#requireFarFromEarlier();
     // The intercept's column alone.
     const design = { kind: "raw", centre: [], scale: [] } as const;
     const [bad = 0] = await this.#labelSums({ type: "design", design });
@@ -123,6 +90,15 @@ export class TrainingRelease implements Disposable {
     this.#people = people;
     this.#bad = bad;
     return { people, bad };
+  }
+
+  /** Two cohorts that differ by few people, or in few labels, would tell of those few by the difference of their sums. */
+  async #requireFarFromEarlier(): Promise<void> {
+    const { earlier = [], policy } = this.#parts;
+    if (earlier.length === 0) return;
+    const differences = await this.#aggregate({ type: "overlap", jobs: earlier });
+    const few = differences.some((count) => count !== 0 && count < policy.minClass);
+    if (few) refuse(`fewer than ${policy.minClass} people or labels other than in an earlier job`);
   }
 
   /** Mean and standard deviation of each column over the people who have a value. */
@@ -192,7 +168,8 @@ export class TrainingRelease implements Disposable {
     };
   }
 
-  async evaluation(score: Score): Promise<Evaluation> {
+  /** @param ks `coarse`: as far as the first counting shows it. */
+  async evaluation(score: Score, ks: "exact" | "coarse" = "exact"): Promise<Evaluation> {
     const { people: total } = this.#admitted();
     const { minCell } = this.#parts.policy;
     const counted = await this.#aggregate({ type: "score-counts", ...score, cuts: SCORE_GRID });
@@ -200,6 +177,7 @@ export class TrainingRelease implements Disposable {
     const coarse = cutsOfAtLeast(counted, SCORE_GRID, least);
     const first = await this.#histogram(score, coarse);
     const told = evaluate(first, minCell);
+    if (ks === "coarse") return told;
     return { ...told, ks: await this.#closerKs(score, first, told.ks) };
   }
 

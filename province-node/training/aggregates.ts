@@ -5,7 +5,7 @@ import { type Columns, linearScores, type Matrix } from "./design.ts";
 
 /** @param matrix of the request's design, where it has one. */
 export function aggregate(
-  request: AggregateRequest,
+  request: Exclude<AggregateRequest, { readonly type: "overlap" }>,
   columns: Columns,
   matrix: Matrix | undefined,
 ): Float64Array {

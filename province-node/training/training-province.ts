@@ -4,6 +4,7 @@ import { WjfError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import {
   AGGREGATE_VALUES,
+  aggregateLength,
   type AggregateRequest,
   binOf,
   type Column,
@@ -34,6 +35,12 @@ export interface TrainingProvinceParts {
   readonly job: TrainingJob;
   /** The job's columns over those of its people that live here, in the order of the labels. */
   readonly columns: Columns;
+  /** Where the labels are of others too: by label, the person's row in the columns, or −1. Without it, one for each row. */
+  readonly rows?: Int32Array;
+  /** The newest round that was answered, by this process or one before it. */
+  readonly lastRound?: number;
+  /** How this cohort differs from those of earlier jobs: three numbers each. */
+  readonly overlap?: (jobs: readonly string[]) => Float64Array;
 }
 
 export class TrainingProvince implements Disposable {
@@ -42,13 +49,14 @@ export class TrainingProvince implements Disposable {
   readonly #people: number;
   readonly #limit: number;
   #labels: LabelBlocks | undefined;
-  #lastRound = 0;
-  #matrix: { readonly design: Design; readonly matrix: Matrix } | undefined;
+  #lastRound: number;
+  #matrix: { readonly design: string; readonly matrix: Matrix } | undefined;
 
   constructor(parts: TrainingProvinceParts) {
     this.#parts = parts;
     this.#digest = jobDigest(parts.job);
-    this.#people = parts.columns[0]?.length ?? 0;
+    this.#people = parts.rows?.length ?? parts.columns[0]?.length ?? 0;
+    this.#lastRound = parts.lastRound ?? 0;
     if (parts.columns.length !== parts.job.features.length) {
       throw new WjfError("data-invalid", "columns do not fit the job");
     }
@@ -66,9 +74,8 @@ export class TrainingProvince implements Disposable {
   /** @throws WjfError `request-malformed` when the round was answered before: a mask is used once. */
   aggregate(request: AggregateRequest, round: number): Uint8Array[] {
     this.#enter(round);
-    const { columns, masks, encryptor } = this.#parts;
-    const matrix = "design" in request ? this.#matrixOf(request.design) : undefined;
-    const values = aggregate(request, columns, matrix);
+    const { masks, encryptor } = this.#parts;
+    const values = this.#valuesOf(request);
     const parts = Math.ceil(values.length / AGGREGATE_VALUES);
     return Array.from({ length: parts }, (_, part) => {
       const some = values.subarray(part * AGGREGATE_VALUES, (part + 1) * AGGREGATE_VALUES);
@@ -77,11 +84,23 @@ export class TrainingProvince implements Disposable {
     });
   }
 
+  #valuesOf(request: AggregateRequest): Float64Array {
+    const { columns, overlap } = this.#parts;
+    if (request.type === "overlap") {
+      return overlap?.(request.jobs) ?? new Float64Array(aggregateLength(request));
+    }
+    const matrix = "design" in request ? this.#matrixOf(request.design) : undefined;
+    return aggregate(request, columns, matrix);
+  }
+
   /** Σ x·y per column, over encrypted labels. @throws WjfError as `aggregate`; `data-invalid` without labels. */
   labelSums(request: LabelRequest, round: number): Uint8Array[] {
     if (this.#labels === undefined) throw new WjfError("data-invalid", "no labels were received");
     this.#enter(round);
-    const columns = this.#columnsOf(request);
+    const { rows } = this.#parts;
+    const columns = this.#columnsOf(request).map((column) =>
+      rows === undefined ? column : atLabels(column, rows),
+    );
     return this.#labels.sums(columns, (part) => roundDigest(this.#digest, round, part));
   }
 
@@ -113,8 +132,10 @@ export class TrainingProvince implements Disposable {
   }
 
   #matrixOf(design: Design): Matrix {
-    if (this.#matrix?.design !== design) {
-      this.#matrix = { design, matrix: applyDesign(this.#parts.columns, design) };
+    // Over a wire the same design comes as another object each time.
+    const text = JSON.stringify(design);
+    if (this.#matrix?.design !== text) {
+      this.#matrix = { design: text, matrix: applyDesign(this.#parts.columns, design) };
     }
     return this.#matrix.matrix;
   }
@@ -125,6 +146,14 @@ export class TrainingProvince implements Disposable {
 }
 
 const UNIT = toResidue(1);
+
+/** Whoever is not here counts for nothing, whatever the label. */
+function atLabels(column: Column, rows: Int32Array): Column {
+  return (label) => {
+    const row = rows[label] as number;
+    return row < 0 ? 0 : column(row);
+  };
+}
 
 function indicator(bins: Uint16Array, bin: number): Column {
   return (person) => (bins[person] === bin ? UNIT : 0);

@@ -10,6 +10,8 @@ export interface Comparison {
   readonly relativeError: number;
   /** The same with the standard error in place of a coefficient smaller than it: such a one has no leading digits to agree on. */
   readonly errorOfScale: number;
+  /** Largest over the standard errors of |difference| / |central|. */
+  readonly standardErrorGap: number;
   readonly aucGap: number;
   readonly ksGap: number;
   readonly central: { readonly auc: number; readonly ks: number };
@@ -42,8 +44,12 @@ export async function compareWithCentral(
   const errorsOfScale = central.coefficients.map(
     (value, c) => differences[c]! / Math.max(Math.abs(value), standardErrors[c]!),
   );
+  const gaps = central.standardErrors.map((value, c) =>
+    Math.abs(1 - (standardErrors[c] ?? NaN) / value),
+  );
   return {
     result,
+    standardErrorGap: Math.max(...gaps),
     relativeError: Math.max(...errors),
     errorOfScale: Math.max(...errorsOfScale),
     aucGap: Math.abs(measured.auc - (result.evaluation?.auc ?? NaN)),

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { PROVINCES } from "../../core/provinces.ts";
 import type { ProvincePeople } from "../../cli/train-job.ts";
 
-const FOLDER =
+export const DATA_FOLDER =
   process.env["WJF_SHARED_DATA"] ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
 
 export interface DataSet {
@@ -25,10 +25,10 @@ const FILES = {
   sichuan: { file: "sichuan_mobile_fraud.csv", label: "label", badIs: 1, drop: [] },
 } as const;
 
-/** Undefined where the data is absent. Columns that are not numbers, or never differ, are left out. */
+/** Undefined where the data is absent. An empty cell is NaN. Columns that are not numbers, or never differ, are left out. */
 export function readDataSet(name: keyof typeof FILES): DataSet | undefined {
   const { file, label, badIs, drop } = FILES[name];
-  const path = join(FOLDER, file);
+  const path = join(DATA_FOLDER, file);
   if (!existsSync(path)) return undefined;
   const [header = "", ...lines] = readFileSync(path, "utf8").trim().split(/\r?\n/);
   const separator = header.includes(",") ? "," : " ";
@@ -38,13 +38,13 @@ export function readDataSet(name: keyof typeof FILES): DataSet | undefined {
   const dropped: readonly string[] = drop;
   const kept = names.flatMap((each, c) => {
     const values = cells.map((row) => row[c] ?? "");
-    const numeric = values.every((value) => value !== "" && Number.isFinite(Number(value)));
+    const numeric = values.every((value) => Number.isFinite(Number(value)));
     const varies = new Set(values).size > 1;
     return c !== target && !dropped.includes(each) && numeric && varies ? [c] : [];
   });
   return {
     features: kept.map((c) => names[c]!),
-    rows: cells.map((row) => kept.map((c) => Number(row[c]))),
+    rows: cells.map((row) => kept.map((c) => (row[c] === "" ? NaN : Number(row[c])))),
     labels: cells.map((row) => (Number(row[target]) === badIs ? 1 : 0)),
   };
 }

@@ -8,7 +8,11 @@ for (const name of ["uci", "sichuan"] as const) {
   test.skipIf(data === undefined).each(["raw", "woe"] as const)(
     `${name}, %s columns (skipped where the data is absent)`,
     async (columns) => {
-      const { relativeError, aucGap, ksGap } = await compareWithCentral(data!, columns);
+      const { relativeError, standardErrorGap, aucGap, ksGap } = await compareWithCentral(
+        data!,
+        columns,
+      );
+      expect(standardErrorGap).toBeLessThan(1e-4);
       expect(relativeError).toBeLessThan(1e-4);
       expect(aucGap).toBeLessThan(1e-3);
       expect(ksGap).toBeLessThan(1e-3);

@@ -9,15 +9,14 @@ const data = readDataSet("german");
 test.skipIf(data === undefined).each(["raw", "woe"] as const)(
   "South German credit, %s columns (skipped where the data is absent)",
   async (columns) => {
-    const { result, relativeError, errorOfScale, aucGap, ksGap } = await compareWithCentral(
-      data!,
-      columns,
-    );
+    const { result, relativeError, errorOfScale, standardErrorGap, aucGap, ksGap } =
+      await compareWithCentral(data!, columns);
     expect(result.people).toBe(1000);
     expect(result.bad).toBe(300);
     // One weight-of-evidence coefficient is 0.017 with a standard error of 1: four digits of it are more than 2⁻²⁰ can carry.
     if (columns === "raw") expect(relativeError).toBeLessThan(1e-4);
     expect(errorOfScale).toBeLessThan(1e-5);
+    expect(standardErrorGap).toBeLessThan(1e-5);
     expect(aucGap).toBeLessThan(1e-3);
     expect(ksGap).toBeLessThan(1e-3);
     for (const { people } of result.bins?.flatMap(({ bins }) => bins) ?? []) {

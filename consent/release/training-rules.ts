@@ -1,0 +1,62 @@
+// What a training release stands on: the policy that it holds, the sums that it opens, what it lets out and what it has to
+// remember. Types and numbers only. docs/decisions/070.
+import type { AggregateRequest, LabelRequest, TrainingJob } from "../../crypto/index.ts";
+
+export interface TrainingPolicy {
+  readonly minPeople: number;
+  readonly minClass: number;
+  readonly minCell: number;
+  readonly maxRounds: number;
+}
+
+export const TRAINING_POLICY: TrainingPolicy = {
+  minPeople: 1000,
+  minClass: 50,
+  minCell: 20,
+  maxRounds: 100,
+};
+
+/** The provinces and the gateway between them, as the authority sees them: merged sums, nothing of one province. */
+export interface MergedRounds {
+  aggregate(request: AggregateRequest, round: number): Promise<readonly Uint8Array[]>;
+  labelSums(request: LabelRequest, round: number): Promise<readonly Uint8Array[]>;
+}
+
+/** The training key's holder; index.ts alone makes one. Freed with the release. */
+export interface SumOpener extends Disposable {
+  /** Residues modulo t. */
+  decrypt(ciphertext: Uint8Array): Float64Array;
+}
+
+export interface TrainingReleaseParts {
+  readonly opener: SumOpener;
+  readonly job: TrainingJob;
+  readonly rounds: MergedRounds;
+  readonly policy: TrainingPolicy;
+  /** Jobs of the same institution whose cohorts the provinces still know: this one may not differ from them by few people. */
+  readonly earlier?: readonly string[];
+  /** Where a process before this one had got to. */
+  readonly standing?: TrainingStanding;
+}
+
+/** What a release has to remember from one question to the next. */
+export interface TrainingStanding {
+  readonly round: number;
+  /** Once the cohort is admitted. */
+  readonly cohort?: { readonly people: number; readonly bad: number };
+}
+
+export interface Standardisation {
+  readonly people: number;
+  readonly centre: readonly number[];
+  readonly scale: readonly number[];
+}
+
+export interface NewtonSums {
+  readonly people: number;
+  /** Σ ln(1 + e^η). */
+  readonly logSum: number;
+  readonly gradient: Float64Array;
+  /** Upper triangle, row by row. */
+  readonly hessian: Float64Array;
+}

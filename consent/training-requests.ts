@@ -1,0 +1,45 @@
+// What is asked in a training job, as zod schemas: of the provinces by the authority, and of the authority by the institution.
+// The types are crypto/training-round.ts's. None of it names a person or carries a label. docs/decisions/070.
+import { z } from "zod";
+import type { AggregateRequest, Design, LabelRequest } from "../crypto/index.ts";
+
+/** Columns, and cuts of one column: what a province is ready to work through in one round. */
+const MOST_COLUMNS = 128;
+const MOST_CUTS = 8192;
+
+const numbers = (max: number) => z.array(z.number()).max(max);
+const columns = numbers(MOST_COLUMNS);
+const perColumn = z.array(numbers(MOST_CUTS)).max(MOST_COLUMNS);
+
+export const DesignSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("raw"), centre: columns, scale: columns }),
+  z.strictObject({ kind: z.literal("woe"), edges: perColumn, woe: perColumn }),
+]) satisfies z.ZodType<Design>;
+
+const score = { design: DesignSchema, coefficients: numbers(1 + MOST_COLUMNS) };
+const cuts = numbers(MOST_CUTS);
+
+export const AggregateRequestSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("counts"), edges: perColumn }),
+  z.strictObject({ type: z.literal("moments"), centre: columns, scale: columns }),
+  z.strictObject({ type: z.literal("overlap"), jobs: z.array(z.uuid()).max(256) }),
+  z.strictObject({ type: z.literal("newton"), ...score }),
+  z.strictObject({ type: z.literal("score-counts"), cuts, ...score }),
+]) satisfies z.ZodType<AggregateRequest>;
+
+export const LabelRequestSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("bins"), edges: perColumn }),
+  z.strictObject({ type: z.literal("design"), design: DesignSchema }),
+  z.strictObject({ type: z.literal("score-bins"), cuts, ...score }),
+]) satisfies z.ZodType<LabelRequest>;
+
+/** One question of an institution to the authority: each is one or more rounds, and one release. */
+export const TrainingAsk = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("admit") }),
+  z.strictObject({ type: z.literal("standardisation") }),
+  z.strictObject({ type: z.literal("bins"), count: z.int().min(2).max(50), monotone: z.boolean() }),
+  z.strictObject({ type: z.literal("label-totals"), design: DesignSchema }),
+  z.strictObject({ type: z.literal("newton"), ...score }),
+  z.strictObject({ type: z.literal("evaluation"), ks: z.enum(["exact", "coarse"]), ...score }),
+]);
+export type TrainingAsk = z.infer<typeof TrainingAsk>;

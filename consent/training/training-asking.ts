@@ -1,0 +1,225 @@
+// One question about a training job: the rounds that it takes, ordered by the authority, asked of the provinces through the gateway,
+// opened under the rules of release/training-release.ts. What comes of it is told and logged by training-steps.ts.
+import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
+import { type ErrorCode, WjfError } from "../../core/errors.ts";
+import { parseJsonWith } from "../../core/parse.ts";
+import { z } from "zod";
+import {
+  AGGREGATE_VALUES,
+  type AggregateRequest,
+  aggregateLength,
+  importPublic,
+  jobDigest,
+  labelColumns,
+  type LabelRequest,
+  sealBytes,
+  signStatement,
+  type TrainingJob,
+} from "../../crypto/index.ts";
+import type { TrainRound } from "../../proto/index.ts";
+import type { LeafDraft } from "../log/index.ts";
+import { openTrainingRelease, TRAINING_POLICY, type TrainingRelease } from "../release/index.ts";
+import { requestHeader, TrainingAdmission, type TrainingOrder } from "../training-job.ts";
+import type { TrainingAsk } from "../training-requests.ts";
+import type { TrainingJobTable } from "./schema.ts";
+import type { TrainingParts } from "./training-admitter.ts";
+
+/** The gateway: takes a round to the provinces and brings back the merged parts. */
+export type AskProvinces = (round: TrainRound) => Promise<readonly Uint8Array[]>;
+
+const COHORT = "training_job.cohort";
+const Cohort = z.strictObject({ people: z.int(), bad: z.int() });
+
+/** Earlier cohorts of an institution that a new one is compared with: the newest so many of a year. */
+const EARLIER_JOBS = 64;
+const EARLIER_MS = 365 * 86_400_000;
+
+export interface Step {
+  readonly number: number;
+  readonly askHash: string;
+  readonly ask: TrainingAsk;
+}
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export interface Answered {
+  /** What is told: the value, or the rule that refuses; and what it took, merged ciphertexts in bytes. */
+  readonly told: ({ readonly value: unknown } | { readonly refusal: Refusal }) & {
+    readonly rounds: number;
+    readonly bytes: number;
+  };
+  readonly change: Partial<TrainingJobTable>;
+  readonly leaf: LeafDraft;
+}
+
+export interface AskedJob {
+  readonly row: TrainingJobTable;
+  readonly admission: TrainingAdmission;
+  /** The job's homomorphic secret key. */
+  readonly he: Uint8Array;
+}
+
+/** @throws WjfError what the provinces or the gateway fail with: nothing has changed then. A broken rule is an answer. */
+export async function askStep(
+  { number, ask, askHash }: Step,
+  asked: AskedJob,
+  parts: TrainingParts,
+  provinces: AskProvinces,
+): Promise<Answered> {
+  const { row, admission } = asked;
+  const { job } = admission;
+  const parties = {
+    type: "training",
+    job_id: job.id,
+    client_id: job.client,
+    step: number,
+    kind: ask.type,
+  } as const;
+  const took = { rounds: 0, bytes: 0 };
+  const counted: AskProvinces = async (round) => {
+    const sums = await provinces(round);
+    took.rounds += 1;
+    took.bytes += sums.reduce((sum, { length }) => sum + length, 0);
+    return sums;
+  };
+  try {
+    const earlier = ask.type === "admit" ? await earlierJobs(row, job, parts) : [];
+    using release = await openRelease(asked, earlier, parts, counted);
+    const value = await perform(release, ask);
+    const { round, cohort } = release.standing;
+    return {
+      told: { value, ...took },
+      change: {
+        rounds: round,
+        ...(cohort && { cohort_sealed: parts.atRest.seal(COHORT, canonicalJson(cohort)) }),
+      },
+      leaf: {
+        ...parties,
+        event: "released",
+        rounds: { first: row.rounds + 1, last: round },
+        ask_sha256: askHash,
+      },
+    };
+  } catch (error) {
+    // Whatever else went wrong may go right next time.
+    if (!(error instanceof WjfError && error.code === "training-refused")) throw error;
+    const { code, detail = "" } = error;
+    return {
+      told: { refusal: { code, detail }, ...took },
+      // A rule that was broken once is not tried at again: the job is over, and its key with it.
+      change: { state: "refused", he_secret_sealed: null },
+      leaf: { ...parties, event: "refused", code },
+    };
+  }
+}
+
+async function openRelease(
+  { row, admission, he }: AskedJob,
+  earlier: readonly string[],
+  parts: TrainingParts,
+  provinces: AskProvinces,
+): Promise<TrainingRelease> {
+  const cohort = row.cohort_sealed && parts.atRest.open(COHORT, row.cohort_sealed).toString("utf8");
+  return openTrainingRelease(await parts.scheme(), he, {
+    job: admission.job,
+    policy: { ...TRAINING_POLICY, maxRounds: admission.max_rounds },
+    rounds: orderedRounds(admission.job, parts, provinces),
+    earlier,
+    standing: {
+      round: row.rounds,
+      ...(cohort && { cohort: parseJsonWith(Cohort, cohort, "internal", "training_job") }),
+    },
+  });
+}
+
+/**
+ * Jobs of the institution that told of a cohort.
+ * @throws WjfError `training-refused` when one of their provinces has no part in this job: it alone could say how the two differ.
+ */
+async function earlierJobs(
+  row: TrainingJobTable,
+  job: TrainingJob,
+  { db }: TrainingParts,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom("training_job")
+    .select(["id", "statement"])
+    .where("client_id", "=", row.client_id)
+    .where("id", "<>", row.id)
+    .where("cohort_sealed", "is not", null)
+    .where("created_at", ">=", row.created_at - EARLIER_MS)
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .limit(EARLIER_JOBS)
+    .execute();
+  for (const { statement } of rows) {
+    const text = Buffer.from(statement).toString("utf8");
+    const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job").job;
+    if (!earlier.provinces.every((code) => job.provinces.includes(code))) {
+      throw new WjfError("training-refused", "an earlier job's province has no part in this one");
+    }
+  }
+  return rows.map(({ id }) => id);
+}
+
+function orderedRounds(
+  job: TrainingJob,
+  { epochs, admissionKey }: TrainingParts,
+  provinces: AskProvinces,
+) {
+  const ask = async (
+    kind: TrainingOrder["kind"],
+    request: AggregateRequest | LabelRequest,
+    round: number,
+    parts: number,
+  ): Promise<readonly Uint8Array[]> => {
+    const groupKey = importPublic(epochs.current().roster.group_key);
+    const text = Buffer.from(canonicalJson(request));
+    const order: TrainingOrder = {
+      job_sha256: jobDigest(job).toString("hex"),
+      round,
+      kind,
+      request_sha256: sha256Hex(text),
+    };
+    return await provinces({
+      order: signStatement("training-order", order, admissionKey),
+      // The gateway is not to see coefficients, nor weights of evidence, which tell of label rates.
+      request: await sealBytes(text, groupKey, requestHeader(job, round)),
+      parts,
+    });
+  };
+  return {
+    aggregate: async (request: AggregateRequest, round: number) => {
+      const parts = Math.ceil(aggregateLength(request) / AGGREGATE_VALUES);
+      return await ask("aggregate", request, round, parts);
+    },
+    labelSums: async (request: LabelRequest, round: number) => {
+      const parts = Math.ceil(labelColumns(request) / job.layout.tiles);
+      return await ask("labels", request, round, parts);
+    },
+  };
+}
+
+async function perform(release: TrainingRelease, ask: TrainingAsk): Promise<unknown> {
+  switch (ask.type) {
+    case "admit":
+      return await release.admit();
+    case "standardisation":
+      return await release.standardisation();
+    case "bins":
+      return await release.bins(ask.count, ask.monotone);
+    case "label-totals":
+      return [...(await release.labelTotals(ask.design))];
+    case "newton": {
+      const { gradient, hessian, ...sums } = await release.newton(ask);
+      return { ...sums, gradient: [...gradient], hessian: [...hessian] };
+    }
+    case "evaluation":
+      return await release.evaluation(ask, ask.ks);
+    default:
+      return ask satisfies never;
+  }
+}

@@ -1,0 +1,210 @@
+// The HTTP API of training jobs, for institutions: every request is proven with a key of the institution's that the authority has
+// named in the job (RFC 9449, over the body too), and the job of anybody else does not exist. docs/decisions/070.
+import { setTimeout as delay } from "node:timers/promises";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { sha256Hex } from "../../core/canonical.ts";
+import type { Clock } from "../../core/clock.ts";
+import { WjfError } from "../../core/errors.ts";
+import { parseWith } from "../../core/parse.ts";
+import {
+  type FederationView,
+  TRAINING_PATH,
+  verifyKeyProof,
+  verifyTrainingProof,
+} from "../../consent/verifier.ts";
+import { MAX_TRAINING_BODY_BYTES } from "../../proto/index.ts";
+import { readProof } from "../credentials.ts";
+import { ReplayGuard } from "../replay-guard.ts";
+import type { CarriedJob, TrainingJobs } from "./training-jobs.ts";
+import {
+  LabelParams,
+  TrainingParams,
+  trainingSchemas,
+  type TrainingSchemaOut,
+} from "./training-schemas.ts";
+
+export interface TrainingRouteParts {
+  readonly jobs: TrainingJobs;
+  readonly view: FederationView;
+  readonly clock: Clock;
+}
+
+/** Oldest proof of a request; remembered for as long. */
+const MAX_PROOF_AGE_S = 60;
+/** A question that takes longer is asked again: nobody holds a silent connection for minutes. */
+const ANSWER_WITHIN_MS = 15_000;
+
+const asIs = () => (value: unknown) => ({ value });
+
+export async function trainingRoutes(
+  app: FastifyInstance,
+  parts: TrainingRouteParts,
+): Promise<void> {
+  const { jobs } = parts;
+  const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
+  const questions = new Questions();
+  const own = async (request: FastifyRequest, fresh = false): Promise<CarriedJob> =>
+    await ownJob(request, replays, parts, fresh);
+  app.post(TRAINING_PATH, {
+    schema: trainingSchemas.create,
+    // The bytes are what was signed.
+    validatorCompiler: asIs,
+    handler: async (request, reply) => {
+      const { proof, body } = await proven(request, replays, parts);
+      const job = await jobs.admit(proof, body);
+      return await reply.status(201).send(await describe(job, jobs));
+    },
+  });
+  app.get(`${TRAINING_PATH}/:id`, {
+    schema: trainingSchemas.read,
+    handler: async (request) => await describe(await own(request, true), jobs),
+  });
+  app.get(`${TRAINING_PATH}/:id/admission`, {
+    schema: trainingSchemas.admission,
+    handler: async (request) => {
+      const { admission, he_public_key } = (await own(request)).admitted;
+      return {
+        statement: admission.statement.toString("base64"),
+        signature: admission.signature.toString("base64"),
+        public_key: he_public_key.toString("base64"),
+      };
+    },
+  });
+  app.put(`${TRAINING_PATH}/:id/labels/:province/:block`, {
+    schema: trainingSchemas.labels,
+    bodyLimit: MAX_TRAINING_BODY_BYTES,
+    validatorCompiler: asIs,
+    handler: async (request) => {
+      const { admission } = await own(request);
+      const { id, province, block } = parseWith(LabelParams, request.params, "route-unknown");
+      if (!admission.job.provinces.includes(province)) throw new WjfError("route-unknown");
+      const upload = { job_id: id, block, proof: readProof(request), body: bodyOf(request) };
+      return { blocks: await jobs.putLabels(province, upload) };
+    },
+  });
+  app.post(`${TRAINING_PATH}/:id/steps`, {
+    schema: trainingSchemas.step,
+    bodyLimit: MAX_TRAINING_BODY_BYTES,
+    validatorCompiler: asIs,
+    handler: async (request, reply) => {
+      const job = await own(request);
+      const { id } = job.admission.job;
+      const ask = { job_id: id, proof: readProof(request), body: bodyOf(request) };
+      const told = await questions.ask(`${id} ${sha256Hex(ask.body)}`, () => jobs.ask(job, ask));
+      if (told === undefined) return await reply.status(202).send({ state: "running" });
+      return { sealed: told };
+    },
+  });
+  app.delete(`${TRAINING_PATH}/:id`, {
+    schema: trainingSchemas.remove,
+    handler: async (request, reply) => {
+      const { admission } = await own(request);
+      await jobs.end(admission.job.id, readProof(request));
+      return await reply.status(204).send();
+    },
+  });
+}
+
+/** Questions under way: the same bytes sent again wait for the same answer. */
+class Questions {
+  readonly #asked = new Map<string, Promise<string>>();
+
+  /** Undefined when it takes longer than a request may. */
+  async ask(key: string, ask: () => Promise<string>): Promise<string | undefined> {
+    let asked = this.#asked.get(key);
+    if (asked === undefined) {
+      asked = ask();
+      this.#asked.set(key, asked);
+      const forget = (): boolean => this.#asked.delete(key);
+      asked.then(forget, forget);
+    }
+    const late = new AbortController();
+    const tooLong = delay(ANSWER_WITHIN_MS, undefined, { signal: late.signal }).catch(
+      () => undefined,
+    );
+    try {
+      return await Promise.race([asked, tooLong]);
+    } finally {
+      late.abort();
+    }
+  }
+}
+
+function bodyOf({ body }: FastifyRequest): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+}
+
+/** A proof over this request, by whomever; not one that was used before. @throws WjfError `dpop-*`. */
+async function proven(
+  request: FastifyRequest,
+  replays: ReplayGuard,
+  { view, clock }: TrainingRouteParts,
+) {
+  const proof = readProof(request);
+  const body = bodyOf(request);
+  const url = new URL(TRAINING_PATH, view.current().roster.audience).href;
+  const about = { method: request.method, url, body };
+  const { jkt, jti } = await verifyKeyProof(proof, about, clock, MAX_PROOF_AGE_S);
+  replays.requireFresh(jkt, jti);
+  return { proof, body };
+}
+
+/** The job of one of the keys that it names. Somebody else's is as unknown as one that never was. */
+async function ownJob(
+  request: FastifyRequest,
+  replays: ReplayGuard,
+  { jobs, view, clock }: TrainingRouteParts,
+  fresh: boolean,
+): Promise<CarriedJob> {
+  const { id } = parseWith(TrainingParams, request.params, "route-unknown");
+  const { audience } = view.current().roster;
+  const { pathname: path } = new URL(request.url, audience);
+  const about = {
+    method: request.method,
+    path,
+    proof: readProof(request),
+    ...(Buffer.isBuffer(request.body) && { body: request.body }),
+  };
+  const job = fresh ? await jobs.find(id) : await jobs.known(id);
+  const { keys } = job.admission;
+  const { jkt, jti } = await verifyTrainingProof(
+    about,
+    keys,
+    audience,
+    clock,
+    MAX_PROOF_AGE_S,
+  ).catch((error: unknown) => {
+    const isOther = error instanceof WjfError && error.code === "dpop-key";
+    throw isOther ? new WjfError("route-unknown", "no such training job of this key") : error;
+  });
+  replays.requireFresh(jkt, jti);
+  return job;
+}
+
+async function describe(job: CarriedJob, jobs: TrainingJobs): Promise<TrainingSchemaOut> {
+  const { admission, admitted } = job;
+  const provinces = await jobs.standings(job);
+  const standing =
+    admitted.state === "open" ? overall(provinces.map(({ state }) => state)) : admitted.state;
+  return {
+    id: admission.job.id,
+    state: standing,
+    expires: new Date(admission.expires_at * 1000).toISOString(),
+    provinces: provinces.map((each, i) => ({
+      code: each.code,
+      state: each.state,
+      ...(each.state !== "unreachable" &&
+        each.note !== "" && {
+          note: each.note,
+        }),
+      blocks: each.state === "unreachable" ? 0 : each.blocks,
+      of: Math.ceil((admission.people[i] ?? 0) / admission.job.layout.block),
+    })),
+  };
+}
+
+function overall(states: readonly string[]): TrainingSchemaOut["state"] {
+  if (states.includes("refused")) return "refused";
+  if (states.includes("ended")) return "ended";
+  return states.every((state) => state === "approved") ? "approved" : "waiting";
+}

@@ -1,0 +1,101 @@
+// What the training routes take and give, as zod schemas: OpenAPI is generated from these.
+import { z } from "zod";
+import { ProvinceCode } from "../../core/ids.ts";
+import { PROVINCE_TRAINING_STATES } from "../../proto/index.ts";
+import { ProblemSchema } from "../schemas.ts";
+
+export const TrainingParams = z.object({ id: z.uuid() });
+
+export const LabelParams = z.object({
+  id: z.uuid(),
+  province: ProvinceCode,
+  block: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,4})$/)
+    .transform(Number),
+});
+
+const TrainingSchema = z
+  .object({
+    id: z.uuid(),
+    state: z
+      .enum(["waiting", "approved", "refused", "expired", "ended"])
+      .describe("approved: by every province; refused: by one of them, or by the release rules"),
+    expires: z.iso.datetime(),
+    provinces: z.array(
+      z.object({
+        code: z.string(),
+        state: z.enum([...PROVINCE_TRAINING_STATES, "unreachable"]),
+        note: z.string().optional().describe("Why, in the operator's words"),
+        blocks: z.int().describe("Label blocks received"),
+        of: z.int(),
+      }),
+    ),
+  })
+  .meta({ id: "TrainingJob" });
+export type TrainingSchemaOut = z.input<typeof TrainingSchema>;
+
+const problems = {
+  400: ProblemSchema,
+  401: ProblemSchema,
+  404: ProblemSchema,
+  409: ProblemSchema,
+  429: ProblemSchema,
+  503: ProblemSchema,
+};
+const security: { [scheme: string]: string[] }[] = [];
+const tags = ["training"];
+
+export const trainingSchemas = {
+  create: {
+    summary: "Begin a training job",
+    description:
+      "The job, its lawful basis, how many people each province is sent, the rounds wanted; the `DPoP` proof is signed with a " +
+      "registered key of the institution, over the body (`camara:bh`). Admitted by the authority, shown to every province's " +
+      "operator. The same job sent again is the same job.",
+    tags,
+    security,
+    response: { 201: TrainingSchema, ...problems },
+  },
+  read: {
+    summary: "A training job's state, province by province",
+    tags,
+    security,
+    response: { 200: TrainingSchema, ...problems },
+  },
+  admission: {
+    summary: "The job as the authority signed it, and its homomorphic public key",
+    tags,
+    security,
+    response: {
+      200: z.object({ statement: z.base64(), signature: z.base64(), public_key: z.base64() }),
+      ...problems,
+    },
+  },
+  labels: {
+    summary: "Send one block of people and encrypted labels, sealed to the province",
+    description: "In order, from block 0, once every province has approved.",
+    tags,
+    security,
+    response: { 200: z.object({ blocks: z.int() }), 413: ProblemSchema, ...problems },
+  },
+  step: {
+    summary: "Ask the authority the next question about the job",
+    description:
+      "Sealed to the job's key, answered sealed to the institution. 202: it takes longer; send the same bytes again.",
+    tags,
+    security,
+    response: {
+      200: z.object({ sealed: z.string() }),
+      202: z.object({ state: z.literal("running") }),
+      413: ProblemSchema,
+      ...problems,
+    },
+  },
+  remove: {
+    summary: "End a training job, and destroy its key and labels",
+    tags,
+    security,
+    response: { 204: z.null(), ...problems },
+  },
+};

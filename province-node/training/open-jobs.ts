@@ -1,0 +1,131 @@
+// Training jobs with their labels in memory, a few at a time, as they are asked: opened anew from what is stored, so that a node that
+// was restarted goes on where it was.
+import { WjfError } from "../../core/errors.ts";
+import {
+  jobDigest,
+  type PublicX25519Jwk,
+  type TrainingEncryptor,
+  TrainingMasks,
+  TrainingScheme,
+} from "../../crypto/index.ts";
+import type { TrainingAdmission } from "../../consent/verifier.ts";
+import type { FeatureStore } from "../feature-store.ts";
+import { readCohort } from "./cohort-columns.ts";
+import type { TrainingJobsParts } from "./training-jobs.ts";
+import { TrainingProvince } from "./training-province.ts";
+import type { StoredJob, TrainingStore } from "./training-store.ts";
+
+interface OpenJob extends Disposable {
+  readonly province: TrainingProvince;
+}
+
+/** Jobs with their labels in memory at a time. */
+const MOST_OPEN = 2;
+
+export class OpenJobs implements Disposable {
+  readonly #jobs: TrainingStore;
+  readonly #parts: TrainingJobsParts;
+  readonly #open = new Map<string, OpenJob>();
+  #scheme: Promise<TrainingScheme> | undefined;
+
+  constructor(jobs: TrainingStore, parts: TrainingJobsParts) {
+    this.#jobs = jobs;
+    this.#parts = parts;
+  }
+
+  async scheme(): Promise<TrainingScheme> {
+    this.#scheme ??= TrainingScheme.create();
+    return await this.#scheme;
+  }
+
+  /** @throws WjfError `data-invalid` while labels are missing; `secret-missing` when the job's mask key is held no more. */
+  async province(id: string, admission: TrainingAdmission): Promise<TrainingProvince> {
+    const scheme = await this.scheme();
+    const known = this.#open.get(id);
+    if (known !== undefined) return known.province;
+    const job = this.#jobs.find(id);
+    if (job === undefined) throw new WjfError("route-unknown", "no such training job here");
+    const own = admission.job.provinces.indexOf(this.#parts.province);
+    const { publicKey } = job;
+    if (publicKey === undefined || job.blocks !== blocksOf(admission, own)) {
+      throw new WjfError("data-invalid", "training: not all labels were received");
+    }
+    const blocks = this.#jobs.blocks(id);
+    const { columns, rows } = this.#columnsOf(job, admission);
+    const encryptor = scheme.encryptor(publicKey);
+    const province = new TrainingProvince({
+      scheme,
+      encryptor,
+      random: this.#parts.random,
+      masks: this.#masksOf(admission, own),
+      job: admission.job,
+      columns,
+      rows,
+      lastRound: job.lastRound,
+      overlap: (jobs) => this.#overlap(jobs, job),
+    });
+    const opened = closing(province, encryptor);
+    province.receiveLabels(blocks.map(({ labels }) => labels));
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size >= MOST_OPEN) this.close(oldest);
+    }
+    this.#open.set(id, opened);
+    return province;
+  }
+
+  /** As they were when the labels were complete: a load between two rounds changes nothing. */
+  #columnsOf({ id }: StoredJob, { job }: TrainingAdmission) {
+    const kept = this.#jobs.columns(id);
+    if (kept !== undefined) return kept;
+    const { store, catalogue } = this.#parts;
+    const lookup = (tag: Parameters<FeatureStore["lookup"]>[0]) => store.lookup(tag);
+    const cohort = readCohort(this.#jobs.blocks(id), job.features, lookup, catalogue);
+    this.#jobs.keepColumns(id, cohort, cohort.members);
+    return cohort;
+  }
+
+  #masksOf({ job, mask_keys: keys }: TrainingAdmission, own: number): TrainingMasks {
+    return new TrainingMasks({
+      own: this.#parts.province,
+      ownPrivate: this.#parts.ownKeys.maskKey(keys[own] as PublicX25519Jwk),
+      peers: new Map(job.provinces.map((code, i) => [code, keys[i] as PublicX25519Jwk])),
+      jobDigest: jobDigest(job),
+    });
+  }
+
+  /** Only jobs of the same institution are compared: what somebody else trained on is nobody's business. */
+  #overlap(jobs: readonly string[], { id, client }: StoredJob): Float64Array {
+    return Float64Array.from(
+      jobs.flatMap((earlier) =>
+        this.#jobs.find(earlier)?.client === client
+          ? this.#jobs.compare(earlier, id)
+          : this.#jobs.compare("", id),
+      ),
+    );
+  }
+
+  close(id: string): void {
+    this.#open.get(id)?.[Symbol.dispose]();
+    this.#open.delete(id);
+  }
+
+  [Symbol.dispose](): void {
+    for (const id of this.#open.keys()) this.close(id);
+    void this.#scheme?.then((scheme) => scheme[Symbol.dispose]());
+  }
+}
+
+function closing(province: TrainingProvince, encryptor: TrainingEncryptor): OpenJob {
+  return {
+    province,
+    [Symbol.dispose]() {
+      province[Symbol.dispose]();
+      encryptor[Symbol.dispose]();
+    },
+  };
+}
+
+/** Label blocks that a province is to be sent. */
+export function blocksOf({ job, people }: TrainingAdmission, province: number): number {
+  return Math.ceil((people[province] as number) / job.layout.block);
+}

@@ -1,0 +1,197 @@
+// A training job with the real cryptography, its report and its scorecard: the figures against central ones, the rules on what is told,
+// and the page in a browser, at a desktop's and a phone's width. Skips the browser where there is none; WJF_SCREENSHOTS=<folder> keeps
+// what it saw.
+import { existsSync, readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { beforeAll, expect, test } from "vitest";
+import { loadCatalogue, withPackage } from "../../catalogue/index.ts";
+import { sha256Hex } from "../../core/canonical.ts";
+import { PROVINCES } from "../../core/provinces.ts";
+import { systemRandom } from "../../core/random.ts";
+import { checkDraft, readDraft } from "../../cli/model-check.ts";
+import { type TrainingFiles, writeTrainingFiles } from "../../cli/train-files.ts";
+import { train, TRAINING_DEFAULTS, type TrainingResult } from "../../cli/train-job.ts";
+import type { TrainingReport } from "../../cli/train-report.ts";
+import { DEFAULT_SCALE } from "../../cli/train-scorecard.ts";
+import { Keystream, sandboxKey } from "../../province-node/sandbox/keystream.ts";
+import {
+  CHROMIUM,
+  DESKTOP,
+  expectAccessible,
+  keepScreenshot,
+  openBrowser,
+  PHONE,
+} from "../consent/chromium.ts";
+import { TemporaryFolder } from "../models/package-fixture.ts";
+import { centralAucKs } from "./central-lr.ts";
+
+const FEATURES = [
+  "use.arrears_months_12m",
+  "loy.history_months",
+  "use.spend_avg_6m",
+  "use.spend_avg_3m",
+  "val.loan_days_90d",
+  "id.age_years",
+];
+const PEOPLE = 2400;
+
+const drawn = new Keystream(sandboxKey("report"), 1, 1);
+const rows = Array.from({ length: PEOPLE }, () => {
+  const spend = 60 + 25 * drawn.normal();
+  const values = [drawn.whole(0, 5), drawn.whole(1, 120), spend, spend + drawn.normal()];
+  // Some have no value for the loans; age says nothing.
+  return [...values, drawn.chance(0.1) ? NaN : drawn.whole(0, 30), drawn.whole(18, 80)];
+});
+const labels = rows.map(([arrears, history, spend, , loans]) => {
+  const loan = Number.isNaN(loans) ? 10 : loans!;
+  const eta = -2 + 0.5 * arrears! - 0.012 * history! - 0.01 * spend! + 0.06 * loan;
+  return drawn.chance(1 / (1 + Math.exp(-eta))) ? 1 : 0;
+});
+const options = {
+  ...TRAINING_DEFAULTS,
+  bins: 6,
+  monotone: true,
+  minIv: 0.02,
+  maxCorrelation: 0.9,
+  maxP: 0.05,
+  scale: DEFAULT_SCALE,
+};
+const input = {
+  id: "report-test",
+  client: "demo-bank",
+  purpose: "dpv:CreditChecking",
+  features: FEATURES,
+  provinces: PROVINCES.slice(0, 2).map(({ code }, p) => {
+    const mine = rows.flatMap((_, i) => (i % 2 === p ? [i] : []));
+    return {
+      code,
+      columns: FEATURES.map((_, c) => Float64Array.from(mine, (i) => rows[i]![c]!)),
+      labels: Uint8Array.from(mine, (i) => labels[i]!),
+    };
+  }),
+  random: systemRandom,
+};
+const names = {
+  id: "trained",
+  version: 1,
+  owner: "demo-bank",
+  zh: "训练模型",
+  en: "Trained model",
+};
+
+const folder = new TemporaryFolder();
+let result: TrainingResult;
+let files: TrainingFiles;
+let report: TrainingReport;
+
+beforeAll(async () => {
+  result = await train(input, options);
+  const source = { input, options, result, createdAt: "2026-11-28T00:00:00.000Z" };
+  files = writeTrainingFiles(folder.path, source, loadCatalogue(), names);
+  report = JSON.parse(readFileSync(files.report, "utf8")) as TrainingReport;
+  return () => folder[Symbol.dispose]();
+});
+
+test("what says nothing, and what another says, is left out and named", () => {
+  const out = Object.fromEntries(report.features.map(({ id, left_out }) => [id, left_out]));
+  expect(out["id.age_years"]).toMatch(/information value|p =/);
+  const spending = [out["use.spend_avg_6m"], out["use.spend_avg_3m"]];
+  expect(spending.filter((each) => each?.startsWith("correlation"))).toHaveLength(1);
+  expect(out["use.arrears_months_12m"]).toBeNull();
+  expect(report.coefficients.map(({ feature }) => feature)).toHaveLength(5);
+});
+
+test("the curves are those of the groups, and end at everybody", () => {
+  const { curve, deciles, auc, ks } = report.evaluation!;
+  expect(curve.at(-1)).toEqual({ people: 1, good: 1, bad: 1 });
+  // As nearly as the groups of a score with ties allow.
+  expect(deciles.length).toBeGreaterThanOrEqual(8);
+  expect(deciles.length).toBeLessThanOrEqual(10);
+  expect(deciles.reduce((sum, each) => sum + each.people, 0)).toBe(PEOPLE);
+  expect(deciles.at(-1)!.captured).toBe(1);
+  const widest = Math.max(...curve.map(({ good, bad }) => bad - good));
+  expect(widest).toBeLessThanOrEqual(ks);
+  expect(widest).toBeGreaterThan(ks - 0.05);
+  expect(deciles[0]!.lift).toBeGreaterThan(1.5);
+  expect(auc).toBeGreaterThan(0.7);
+  for (const { bins } of report.features) {
+    for (const { people } of bins ?? []) expect(people).toBeGreaterThanOrEqual(20);
+  }
+});
+
+/** The card's score from the package's own words. */
+function scoreOf(row: readonly number[]): number {
+  const { offset, features, scale } = report.scorecard!;
+  const points = features.map(({ indicator, cuts, points: each, missing }) => {
+    const value = row[FEATURES.indexOf(indicator!)]!;
+    return Number.isNaN(value) ? missing : each[cuts.filter((cut) => cut <= value).length]!;
+  });
+  const sum = points.reduce((a, b) => a + b, offset);
+  return Math.min(scale.max, Math.max(scale.min, sum));
+}
+
+test("the card's evaluation and its PSI baseline are those of the points that are served", () => {
+  const scores = rows.map(scoreOf);
+  const central = centralAucKs(
+    scores.map((score) => -score),
+    labels,
+  );
+  const { auc, ks, psi_baseline: bands } = report.scorecard!;
+  expect(Math.abs(auc! - central.auc)).toBeLessThan(2e-3);
+  expect(Math.abs(ks! - central.ks)).toBeLessThan(2e-2);
+  for (const { from, to, share } of bands) {
+    const inside = scores.filter((score) => score >= (from ?? 0) && score <= (to ?? 9999));
+    expect(share).toBeCloseTo(inside.length / PEOPLE, 10);
+  }
+  expect(bands.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 10);
+});
+
+test("the package fits the catalogue and names the report", () => {
+  const opened = checkDraft(readDraft(files.model!), loadCatalogue());
+  const { model } = opened.body;
+  expect(withPackage(loadCatalogue(), opened).products.has(opened.ref)).toBe(true);
+  expect(model.bands.map(({ id }) => id)).toEqual(["A", "B", "C", "D", "E"]);
+  expect(model.bands.at(-1)!.from).toBe(DEFAULT_SCALE.min);
+  expect(model.training).toMatchObject({
+    job: "report-test",
+    report_sha256: sha256Hex(readFileSync(files.report, "utf8")),
+  });
+  const source = { input: { ...input, features: FEATURES.map(() => "no.indicator") }, options };
+  expect(() =>
+    writeTrainingFiles(
+      folder.path,
+      { ...source, result, createdAt: "2026-11-28T00:00:00.000Z" },
+      loadCatalogue(),
+      names,
+    ),
+  ).toThrow(expect.objectContaining({ code: "model-invalid" }));
+});
+
+test.skipIf(!existsSync(CHROMIUM))(
+  "the page stands alone, and reads well on a desktop and a phone (skips without Chromium)",
+  async () => {
+    await using browser = await openBrowser();
+    const page = await browser.newPage();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    const url = pathToFileURL(files.page).href;
+    for (const [name, size] of [
+      ["desktop", DESKTOP],
+      ["phone", PHONE],
+    ] as const) {
+      await page.setViewportSize(size);
+      await page.goto(url);
+      expect(await page.locator("h1").count()).toBe(1);
+      expect(await page.getByRole("img").count()).toBe(5 + 4);
+      await expectAccessible(page);
+      await keepScreenshot(page, `training-report-${name}`);
+    }
+    expect(new Set(asked)).toEqual(new Set([url]));
+    // No label of a chart leaves its picture.
+    const outside = `[...document.querySelectorAll("svg text")].filter((text) => {
+      const [box, svg] = [text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()];
+      return box.left < svg.left - 1 || box.right > svg.right + 1;
+    }).map((text) => text.textContent.trim())`;
+    expect(await page.evaluate(outside)).toEqual([]);
+  },
+);
