@@ -45,7 +45,7 @@ export class WatchRunner implements AsyncDisposable {
   #stopped = false;
   #looking: Promise<void> | undefined;
   #again = false;
-  /** Watches of the next fan-out: fewer after one that failed as a whole, or what is too much at once is tried for ever. */
+  /** Watches of the next fan-out: fewer after one that failed, or what is too much at once is tried for ever. */
   #atOnce = MAX_ADMITTED_WATCHES;
 
   constructor(parts: WatchRunnerParts) {
@@ -111,11 +111,13 @@ export class WatchRunner implements AsyncDisposable {
       for (const [i, row] of rows.entries()) outcomes.push(this.#outcome(asked[i] as Watch, row));
       await store.record(outcomes);
       await store.release(asked.slice(rows.length));
-      this.#atOnce = Math.min(MAX_ADMITTED_WATCHES, 2 * this.#atOnce);
+      // Without a province that was too slow, only what is crossed can be told: all others come again.
+      const failed = outcomes.filter((outcome) => "failed" in outcome && outcome.failed).length;
+      this.#fit(taken.length, 2 * failed <= taken.length);
     } catch (error) {
       const refusal = error instanceof WjfError ? error.code : "internal";
       log[refusal === "internal" ? "error" : "warn"]({ refusal, err: error }, "watches come again");
-      this.#atOnce = Math.max(FEWEST, Math.floor(taken.length / 2));
+      this.#fit(taken.length, false);
       // Their outcome is not known: the same moment is asked for again, when the lease is over.
       const againAt = clock.nowMs() + BACKOFF_MS.first;
       await store.postpone(asked, againAt);
@@ -123,6 +125,13 @@ export class WatchRunner implements AsyncDisposable {
     } finally {
       clearInterval(renewal);
     }
+  }
+
+  /** How many to ask for next, after so many. */
+  #fit(asked: number, well: boolean): void {
+    this.#atOnce = well
+      ? Math.min(MAX_ADMITTED_WATCHES, 2 * this.#atOnce)
+      : Math.max(FEWEST, Math.floor(asked / 2));
   }
 
   /** One outcome for each of the first so many as the authority took. */

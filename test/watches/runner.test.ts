@@ -1,4 +1,4 @@
-// How many watches the scheduler asks for at once: fewer after a fan-out that failed as a whole, more again after one that did not.
+// How many watches the scheduler asks for at once: fewer after a fan-out that failed, as a whole or for most, more again after one that did not.
 // Failure would be a machine that is too slow for a whole fan-out, and tries the same one for ever.
 import { expect, test, vi } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
@@ -27,8 +27,11 @@ test("a fan-out that fails is tried with fewer watches", async () => {
     purge: async () => undefined,
   };
   const admitWatches = async ({ watches }: AdmitWatchesRequest) => {
-    if (watches.length > MOST_AT_ONCE) throw new WjfError("coverage-incomplete");
-    const outcome = { result: "refusal", refusal: "query-budget" };
+    if (watches.length > 2 * MOST_AT_ONCE) throw new WjfError("coverage-incomplete");
+    // A province is missing, and nothing can be told without it.
+    const isSlow = watches.length > MOST_AT_ONCE;
+    const refusal = isSlow ? "coverage-incomplete" : "watch-not-due";
+    const outcome = { result: "refusal", refusal };
     const settled = watches.map((_, row) => ({ row, outcome, receipt: "" }));
     return { settled, blocks: watches.length, checkpoint: "" };
   };
