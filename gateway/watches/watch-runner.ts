@@ -34,6 +34,7 @@ export interface WatchRunnerParts extends BatchFanOutParts {
 const IN_FLIGHT = 2;
 /** An admission's credentials stay below half of the largest message. */
 const MAX_BYTES = 7 * 1024 * 1024;
+const FEWEST = 32;
 const PURGE_EVERY_MS = 3_600_000;
 
 const BACKOFF_MS = { first: 5000, longest: 900_000 };
@@ -44,6 +45,8 @@ export class WatchRunner implements AsyncDisposable {
   #stopped = false;
   #looking: Promise<void> | undefined;
   #again = false;
+  /** Watches of the next fan-out: fewer after one that failed, or what is too much at once is tried for ever. */
+  #atOnce = MAX_ADMITTED_WATCHES;
 
   constructor(parts: WatchRunnerParts) {
     this.#parts = parts;
@@ -81,7 +84,7 @@ export class WatchRunner implements AsyncDisposable {
   async #evaluateDue(): Promise<void> {
     const { store, view } = this.#parts;
     while (!this.#stopped && view.ready) {
-      const taken = await store.lease(MAX_ADMITTED_WATCHES);
+      const taken = await store.lease(this.#atOnce);
       if (taken.length === 0) return;
       const fitting = withinBytes(taken);
       await store.release(taken.slice(fitting.length));
@@ -108,9 +111,13 @@ export class WatchRunner implements AsyncDisposable {
       for (const [i, row] of rows.entries()) outcomes.push(this.#outcome(asked[i] as Watch, row));
       await store.record(outcomes);
       await store.release(asked.slice(rows.length));
+      // Without a province that was too slow, only what is crossed can be told: all others come again.
+      const failed = outcomes.filter((outcome) => "failed" in outcome && outcome.failed).length;
+      this.#fit(taken.length, 2 * failed <= taken.length);
     } catch (error) {
       const refusal = error instanceof WjfError ? error.code : "internal";
       log[refusal === "internal" ? "error" : "warn"]({ refusal, err: error }, "watches come again");
+      this.#fit(taken.length, false);
       // Their outcome is not known: the same moment is asked for again, when the lease is over.
       const againAt = clock.nowMs() + BACKOFF_MS.first;
       await store.postpone(asked, againAt);
@@ -118,6 +125,13 @@ export class WatchRunner implements AsyncDisposable {
     } finally {
       clearInterval(renewal);
     }
+  }
+
+  /** How many to ask for next, after so many. */
+  #fit(asked: number, well: boolean): void {
+    this.#atOnce = well
+      ? Math.min(MAX_ADMITTED_WATCHES, 2 * this.#atOnce)
+      : Math.max(FEWEST, Math.floor(asked / 2));
   }
 
   /** One outcome for each of the first so many as the authority took. */
