@@ -74,7 +74,9 @@ export async function trainModel(
   const cohort = await authority.admit();
   const { design, bins } = await prepare(authority, options);
   const preparation = clock();
-  const { regression, selection } = await fit(authority, { design, bins, features }, options);
+  const totals = bins ? evidenceTotals(bins, cohort.bad) : await authority.labelTotals(design);
+  const prepared = { design, bins, totals, features };
+  const { regression, selection } = await fit(authority, prepared, options);
   const regressed = clock();
   const score = { design, coefficients: regression.coefficients };
   const evaluation = options.evaluate ? await authority.evaluation(score) : undefined;
@@ -121,16 +123,25 @@ async function prepare(
 interface Prepared {
   readonly design: Design;
   readonly bins: readonly BinnedColumn[] | undefined;
+  /** Xᵀy. */
+  readonly totals: Float64Array;
   readonly features: number;
+}
+
+/** Xᵀy of weights of evidence, without a round and without rounding: the bins say how many bad have each. */
+function evidenceTotals(bins: readonly BinnedColumn[], bad: number): Float64Array {
+  const totals = bins.map(({ bins: each, missing }) =>
+    [...each, ...(missing ? [missing] : [])].reduce((sum, bin) => sum + bin.woe * bin.bad, 0),
+  );
+  return Float64Array.of(bad, ...totals);
 }
 
 /** Fits, and fits again as long as a column is to be left out. */
 async function fit(
   authority: TrainingAuthority,
-  { design, bins, features }: Prepared,
+  { design, bins, totals, features }: Prepared,
   options: TrainingOptions,
 ): Promise<{ regression: Regression; selection: Selection }> {
-  const totals = await authority.labelTotals(design);
   const { coefficients: zeros } = everything(features + 1);
   // Every fit from nothing begins with these sums, and the selection needs them first.
   const atZero = await authority.newton({ design, coefficients: zeros });

@@ -14,16 +14,20 @@ export interface Matrix {
 
 const ONE = 2 ** TRAINING_PARAMETERS.fractionBits;
 
-/** Values are rounded as the products with encrypted labels round them: both sides of the gradient see one matrix. */
+/**
+ * Standardised values are rounded as the products with encrypted labels round them: both sides of the gradient see one matrix. Weights of
+ * evidence are not: their Xᵀy follows from the bins, exactly.
+ */
 export function applyDesign(columns: Columns, design: Design): Matrix {
   const rows = columns[0]?.length ?? 0;
   const width = columns.length + 1;
   const values = new Float64Array(rows * width);
+  const rounded = design.kind === "raw";
   for (let row = 0; row < rows; row++) values[row * width] = 1;
   columns.forEach((column, c) => {
     for (let row = 0; row < rows; row++) {
       const value = transformed(column[row] as number, design, c);
-      values[row * width + c + 1] = Math.round(value * ONE) / ONE;
+      values[row * width + c + 1] = rounded ? Math.round(value * ONE) / ONE : value;
     }
   });
   return { rows, width, values };
