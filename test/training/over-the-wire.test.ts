@@ -44,7 +44,7 @@ afterAll(async () => {
   await scene[Symbol.asyncDispose]();
 });
 
-const RAW: TrainingOptions = { ...TRAINING_DEFAULTS, columns: "raw", evaluate: false };
+const RAW: TrainingOptions = { ...TRAINING_DEFAULTS, columns: "raw" };
 
 describe("one job", () => {
   let id: string;
