@@ -214,11 +214,14 @@ async function perform(release: TrainingRelease, ask: TrainingAsk): Promise<unkn
     case "label-totals":
       return [...(await release.labelTotals(ask.design))];
     case "newton": {
-      const { gradient, hessian, ...sums } = await release.newton(ask);
+      const { design, coefficients } = ask;
+      const { gradient, hessian, ...sums } = await release.newton({ design, coefficients });
       return { ...sums, gradient: [...gradient], hessian: [...hessian] };
     }
-    case "evaluation":
-      return await release.evaluation(ask, ask.ks);
+    case "evaluation": {
+      const { design, coefficients, ks } = ask;
+      return await release.evaluation({ design, coefficients }, ks);
+    }
     default:
       return ask satisfies never;
   }

@@ -15,6 +15,7 @@ function gatewayWith(coalescer: Coalescer) {
     batches: { register: () => Promise.resolve() },
     alerts: { register: () => Promise.resolve() },
     watches: { register: () => Promise.resolve() },
+    training: { register: () => Promise.resolve() },
     view: {
       current: () => {
         throw new Error("verified");

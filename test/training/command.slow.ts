@@ -40,11 +40,10 @@ function labelFile(): string {
 
 test("a labelled file becomes a report and a model package", async () => {
   const labels = labelFile();
-  const begun = await wjf<{ job: string; state: string }>(
-    ...["train", "--client", "cli-bank", "--labels", labels, "--features", FEATURES.join(",")],
-    ...["--lawful-basis", "dpv:Contract", "--reference", "loan contract, clause 7"],
-    ...["--model", "cli-test", "--no-wait"],
-  );
+  const what = ["train", "--client", "cli-bank", "--labels", labels, "--features", FEATURES.join()];
+  const ground = ["--lawful-basis", "dpv:Contract", "--reference", "loan contract, clause 7"];
+  const asked = [...what, ...ground, "--model", "cli-test", "--no-wait"];
+  const begun = await wjf<{ job: string; state: string }>(...asked);
   expect(begun.state).toBe("waiting");
   const shown = await wjf<unknown[]>("node", "training", "show", begun.job, "--province", "all");
   expect(shown).toHaveLength(3);
@@ -55,7 +54,11 @@ test("a labelled file becomes a report and a model package", async () => {
   const doomed = spawn(process.execPath, ["cli/main.ts", ...resume], { env, stdio: "ignore" });
   for (let answered = 0; answered < 2;) {
     const listed = await wjf<{ jobs: { rounds: { answered: number } }[] }[]>(
-      ...["node", "training", "list", "--province", scene.codes[0]!],
+      "node",
+      "training",
+      "list",
+      "--province",
+      scene.codes[0]!,
     );
     answered = listed[0]!.jobs[0]!.rounds.answered;
   }
@@ -74,7 +77,11 @@ test("a labelled file becomes a report and a model package", async () => {
   const report = JSON.parse(readFileSync(done.files.report, "utf8")) as object;
   expect(report).toMatchObject({ job: { id: begun.job, client: "cli-bank", provinces: 3 } });
   const after = await wjf<{ jobs: { state: string }[] }[]>(
-    ...["node", "training", "list", "--province", "all"],
+    "node",
+    "training",
+    "list",
+    "--province",
+    "all",
   );
   expect(after.map(({ jobs }) => jobs[0]?.state)).toEqual(["ended", "ended", "ended"]);
 }, 300_000);

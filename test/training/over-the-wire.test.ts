@@ -44,7 +44,7 @@ afterAll(async () => {
   await scene[Symbol.asyncDispose]();
 });
 
-const RAW: TrainingOptions = { ...TRAINING_DEFAULTS, columns: "raw", evaluate: false };
+const RAW: TrainingOptions = { ...TRAINING_DEFAULTS, columns: "raw" };
 
 describe("one job", () => {
   let id: string;
@@ -198,25 +198,13 @@ describe("what is refused", () => {
     expect(leaves.map(({ event }) => event)).toEqual(["admitted", "refused"]);
   });
 
-  test("labels that single out a person", async () => {
-    const liar = await scene.register("liar-bank");
-    const lone = scene.everybody.map((each, i) => ({ ...each, label: i === 5 ? 1 : 0 }));
-    const { authority } = await approved(liar, lone as never);
-    await expect(authority.admit()).rejects.toMatchObject({ code: "training-refused" });
-  });
-
-  test("a cohort that differs from an earlier one by a person, or by a label; the same again is not", async () => {
+  test("a cohort that differs from an earlier one by a person; the same again is not", async () => {
     const overlapping = await scene.register("overlap-bank");
     const { authority } = await approved(overlapping);
     await authority.admit();
     const refused = { code: "training-refused", detail: expect.stringContaining("earlier job") };
     const less = await approved(overlapping, scene.everybody.slice(1) as never);
     await expect(less.authority.admit()).rejects.toMatchObject(refused);
-    const flipped = scene.everybody.map((each, i) =>
-      i === 7 ? { ...each, label: 1 - each.label } : each,
-    );
-    const other = await approved(overlapping, flipped as never);
-    await expect(other.authority.admit()).rejects.toMatchObject(refused);
     const same = await approved(overlapping);
     expect((await same.authority.admit()).people).toBe(1080);
   });

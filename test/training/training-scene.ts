@@ -4,15 +4,14 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { addClient } from "../../consent/clients.ts";
-import { readTrustAnchor } from "../../consent/verifier.ts";
 import { type Leaf, showLeaves } from "../../consent/log/index.ts";
 import { partyFolder, type Settings } from "../../core/config.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { ProvinceCode } from "../../core/ids.ts";
 import { systemRandom } from "../../core/random.ts";
-import { cnIdCheckCharacter, generateP256 } from "../../crypto/index.ts";
-import { registered } from "../../cli/client-keys.ts";
-import type { InstitutionKeys } from "../../cli/demo-institution.ts";
+import { cnIdCheckCharacter } from "../../crypto/index.ts";
+import { generateClientKeys } from "../../cli/client-keys.ts";
+import { type InstitutionKeys, readInstitutionKeys } from "../../cli/demo-institution.ts";
 import { remoteTraining, type RemoteTraining } from "../../cli/remote-training.ts";
 import type { LabelledPerson } from "../../cli/train-labels.ts";
 import { type AdmittedJob, TrainingClient, type TrainingState } from "../../cli/training-client.ts";
@@ -171,21 +170,17 @@ export async function openTrainingScene(options: FederationOptions = {}): Promis
     everybody: codes.flatMap(subscribersOf),
     folder,
     async register(clientId, patienceMs) {
-      const [signing, encryption] = [generateP256("sig"), generateP256("enc")];
+      const generated = generateClientKeys(settings.home, clientId);
+      generated.save();
       await addClient(federation.authority.service.options.db, systemClock, {
         client_id: clientId,
         name: "Training Bank",
         contact: "test@bank.example",
-        jwks: { keys: [registered(signing, "sig"), registered(encryption, "enc")] },
+        jwks: generated.jwks,
         products: ["credit-score@1"] as never,
         purposes: ["dpv:CreditChecking"],
       });
-      const trustAnchor = readTrustAnchor(join(settings.home, "gateway", "secrets", "trust.jwk"));
-      return new TrainingBank(
-        federation,
-        { clientId, signing, encryption, trustAnchor },
-        patienceMs,
-      );
+      return new TrainingBank(federation, readInstitutionKeys(settings.home, clientId), patienceMs);
     },
     decide(id, decision, some = codes, note = "") {
       for (const code of some) decideTraining(folder(code), id, decision, systemClock, note);

@@ -32,16 +32,24 @@ import {
   AdmitBatchRequest,
   AdmitReply,
   AdmitRequest,
+  AdmittedTraining,
   AuthorityStub,
   EvaluateBatchRequest,
   EvaluateReply,
   EvaluateRequest,
   FederationUpdate,
+  OfferTrainingRequest,
   ProvinceNodeStub,
+  ProvinceTraining,
+  PutTrainingLabelsRequest,
   ReleaseBatchReply,
   ReleaseBatchRequest,
   ReleaseReply,
   ReleaseRequest,
+  TrainingPart,
+  TrainingRoundRequest,
+  TrainReply,
+  TrainRequest,
 } from "../../../proto/index.ts";
 import { mutatedBytes, mutatedJson } from "../arbitraries.ts";
 import { AUDIENCE, clock, compact, ISSUER, NOW_S, root, signer, TOKEN } from "../signers.ts";
@@ -248,8 +256,10 @@ interface Codec {
 
 /** Every message that comes over gRPC, through the deserialiser that gRPC itself calls, then the schema behind it. */
 function messageTargets(): Target[] {
-  const { Evaluate, EvaluateBatch } = ProvinceNodeStub.service;
-  const { Admit, Release, AdmitBatch, ReleaseBatch, Follow } = AuthorityStub.service;
+  const { Evaluate, EvaluateBatch, OfferTraining, PutTrainingLabels, TrainingRound } =
+    ProvinceNodeStub.service;
+  const { Admit, Release, AdmitBatch, ReleaseBatch, AdmitTraining, Train, Follow } =
+    AuthorityStub.service;
   const request = (method: typeof Evaluate): Codec => ({
     serialize: (method as never as { requestSerialize: Codec["serialize"] }).requestSerialize,
     deserialize: (method as never as { requestDeserialize: Codec["deserialize"] })
@@ -335,6 +345,49 @@ function messageTargets(): Target[] {
         { commit: { ...commit, manifest: statement, items: ciphertext } },
         { reveal: { ciphertexts: [ciphertext] } },
       ],
+    ],
+    [
+      "OfferTraining",
+      request(OfferTraining),
+      OfferTrainingRequest,
+      [{ admission: statement, he_public_key: ciphertext, ended: false }],
+    ],
+    [
+      "OfferTraining's reply",
+      reply(OfferTraining),
+      ProvinceTraining,
+      [{ state: "approved", note: "", has_key: true, blocks: 2 }],
+    ],
+    [
+      "PutTrainingLabels",
+      request(PutTrainingLabels),
+      PutTrainingLabelsRequest,
+      [{ job_id: QUERY_ID, block: 1, proof: TOKEN, body: descriptor }],
+    ],
+    [
+      "TrainingRound",
+      request(TrainingRound),
+      TrainingRoundRequest,
+      [{ job_id: QUERY_ID, order: statement, request: "a.b.c.d.e" }],
+    ],
+    ["TrainingRound's reply", reply(TrainingRound), TrainingPart, [{ part: ciphertext }]],
+    [
+      "AdmitTraining's reply",
+      reply(AdmitTraining),
+      AdmittedTraining,
+      [{ admission: statement, he_public_key: ciphertext, state: "open" }],
+    ],
+    [
+      "Train",
+      request(Train),
+      TrainRequest,
+      [{ ask: { job_id: QUERY_ID, proof: TOKEN, body: descriptor } }, { part: ciphertext }],
+    ],
+    [
+      "Train's reply",
+      reply(Train),
+      TrainReply,
+      [{ round: { order: statement, request: "a.b.c.d.e", parts: 2 } }, { told: "a.b.c.d.e" }],
     ],
     [
       "ReleaseBatch's reply",

@@ -1,0 +1,261 @@
+// A province's part in a training job, asked by whoever there is: what it takes only from the authority, only from the institution, only
+// after its operator, only once; what it says again to the letter, after a restart too; and what is left when a job is over.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createPublicKey, randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { canonicalJson, sha256Base64url, sha256Hex } from "../../core/canonical.ts";
+import { nowSeconds, systemClock } from "../../core/clock.ts";
+import { systemRandom } from "../../core/random.ts";
+import {
+  generateP256,
+  generateX25519,
+  importPrivate,
+  importPublic,
+  importX25519,
+  jobDigest,
+  labelSlots,
+  publicP256,
+  publicX25519,
+  sealBytes,
+  signStatement,
+  subjectTag,
+  thumbprint,
+  TrainingScheme,
+} from "../../crypto/index.ts";
+import {
+  COMMITMENT_BYTES,
+  labelHeader,
+  labelPath,
+  requestHeader,
+  type TrainingAdmission,
+} from "../../consent/verifier.ts";
+import { signProof } from "../../cli/batch-client.ts";
+import { decideTraining } from "../../province-node/index.ts";
+import { TrainingJobs } from "../../province-node/training/training-jobs.ts";
+import { TrainingStore } from "../../province-node/training/training-store.ts";
+
+const AUDIENCE = "https://gateway.example";
+const PEOPLE = 30;
+const [admission, group, bank, stranger] = [1, 2, 3, 4].map(() => generateP256("sig")) as [
+  ReturnType<typeof generateP256>,
+  ReturnType<typeof generateP256>,
+  ReturnType<typeof generateP256>,
+  ReturnType<typeof generateP256>,
+];
+const [own, peer] = [generateX25519(), generateX25519()];
+const admissionKey = importPrivate(admission);
+const subjectKey = systemRandom.bytes(32);
+/** Proofs are signed by the system's clock. */
+let laterMs = 0;
+const clock = { nowMs: () => systemClock.nowMs() + laterMs };
+const folder = mkdtempSync(join(tmpdir(), "wjf-training-"));
+const subject = (i: number): string => `+8619911${String(i).padStart(6, "0")}`;
+
+/** Every other of those named is here, with one indicator. */
+const held = new Map(
+  Array.from({ length: PEOPLE / 2 }, (_, i) => {
+    const tag = subjectTag(subjectKey, "msisdn", subject(2 * i)).toString("hex");
+    return [tag, { values: [i], identity: { msisdn: tag, cnId: null, name: null }, lists: {} }];
+  }),
+);
+
+function open(): TrainingJobs {
+  return new TrainingJobs(folder, {
+    province: "11" as never,
+    secrets: { subjectKey, groupKey: importPrivate(group) },
+    ownKeys: { maskKey: () => own } as never,
+    view: {
+      current: () => ({
+        admissionKey: createPublicKey(admissionKey),
+        roster: { audience: AUDIENCE },
+      }),
+    } as never,
+    store: {
+      lookup: (tag) => {
+        const found = held.get(tag.toString("hex"));
+        return found && { numbers: [found] };
+      },
+    },
+    catalogue: {
+      positions: new Map([["id.age_years", 0]]),
+      indicatorById: new Map([["id.age_years", { scale: 1 }]]) as never,
+    },
+    clock,
+    random: systemRandom,
+  });
+}
+
+let scheme: TrainingScheme;
+let publicKey: Buffer;
+let jobs: TrainingJobs;
+let terms: TrainingAdmission;
+
+beforeAll(async () => {
+  scheme = await TrainingScheme.create();
+  publicKey = Buffer.from(scheme.generateKeys().publicKey);
+  jobs = open();
+  terms = admissionOf({});
+}, 60_000);
+afterAll(() => {
+  jobs[Symbol.dispose]();
+  scheme[Symbol.dispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function admissionOf(bent: Partial<TrainingAdmission>): TrainingAdmission {
+  return {
+    job: {
+      id: randomUUID(),
+      client: "bank",
+      purpose: "dpv:CreditChecking" as never,
+      features: ["id.age_years"],
+      provinces: ["11", "12"] as never,
+      layout: { block: 16, tiles: 512 },
+      labelCommitment: sha256Hex("labels"),
+    },
+    lawful_basis: { basis: "dpv:Contract", reference: "clause 7" },
+    people: [PEOPLE, 0],
+    max_rounds: 9,
+    client_name: "Bank",
+    keys: [thumbprint(bank)],
+    he_public_key_sha256: sha256Hex(publicKey),
+    sealing_key: publicP256(generateP256("enc")),
+    mask_keys: [publicX25519(own), publicX25519(peer)],
+    admitted_at: nowSeconds(clock),
+    expires_at: nowSeconds(clock) + 3600,
+    ...bent,
+  };
+}
+
+function offer(of: TrainingAdmission, key: Buffer = Buffer.alloc(0), by = admissionKey) {
+  const signed = signStatement("training-admission", of, by);
+  return jobs.offer({ admission: signed, he_public_key: key, ended: false });
+}
+
+async function put(of: TrainingAdmission, block: number, by = bank, sealedFor = block) {
+  const { job } = of;
+  using encryptor = scheme.encryptor(publicKey);
+  const named = Array.from({ length: Math.min(16, PEOPLE - block * 16) }, (_, i) => block * 16 + i);
+  const people = {
+    subjects: named.map((i) => `msisdn:${subject(i)}`),
+    commitments: Buffer.alloc(COMMITMENT_BYTES * named.length, block + 1).toString("base64"),
+  };
+  const key = importX25519(publicX25519(own));
+  const seal = async (what: "people" | "labels", bytes: Uint8Array) =>
+    await sealBytes(bytes, key, labelHeader(what, job, "11" as never, sealedFor));
+  const labels = encryptor.encrypt(
+    labelSlots(
+      Uint8Array.from(named, (i) => i % 2),
+      0,
+      job.layout,
+    ),
+  );
+  const text = JSON.stringify({
+    people: await seal("people", Buffer.from(JSON.stringify(people))),
+    labels: await seal("labels", labels),
+  });
+  const htu = `${AUDIENCE}${labelPath(job.id, "11", block)}`;
+  const proof = await signProof(by, { htm: "PUT", htu, "camara:bh": sha256Base64url(text) });
+  return await jobs.receive({ job_id: job.id, block, proof, body: Buffer.from(text) });
+}
+
+async function ask(round: number, request: object, by = admissionKey, kind = "aggregate") {
+  const { job } = terms;
+  const text = Buffer.from(canonicalJson(request));
+  const order = {
+    job_sha256: jobDigest(job).toString("hex"),
+    round,
+    kind,
+    request_sha256: sha256Hex(text),
+  };
+  return await jobs.answer({
+    job_id: job.id,
+    order: signStatement("training-order", order, by),
+    request: await sealBytes(text, importPublic(group), requestHeader(job, round)),
+  });
+}
+
+const MOMENTS = { type: "moments", centre: [0], scale: [1] };
+const LABELS = { type: "design", design: { kind: "raw", centre: [0], scale: [1] } };
+
+test("a job is the authority's, of this province, and one of its id", () => {
+  const unsigned = () => offer(terms, undefined, importPrivate(stranger));
+  expect(unsigned).toThrow(expect.objectContaining({ code: "receipt-invalid" }));
+  const elsewhere = admissionOf({});
+  const job = { ...elsewhere.job, provinces: ["12", "13"] as never };
+  expect(() => offer({ ...elsewhere, job })).toThrow(/no part/);
+  expect(offer(terms)).toMatchObject({ state: "pending", has_key: false, blocks: 0 });
+  expect(() => offer({ ...terms, max_rounds: 99 })).toThrow(/another job has this id/);
+  expect(() => offer(terms, Buffer.alloc(8))).toThrow(/public key/);
+  expect(offer(terms, publicKey)).toMatchObject({ state: "pending", has_key: true });
+});
+
+test("nothing before the operator's word", async () => {
+  const pending = { code: "training-not-approved" };
+  await expect(put(terms, 0)).rejects.toMatchObject(pending);
+  await expect(ask(1, MOMENTS)).rejects.toMatchObject(pending);
+  decideTraining(folder, terms.job.id, "approved", clock, "agreed");
+  expect(offer(terms)).toMatchObject({ state: "approved", note: "agreed" });
+});
+
+test("labels come from the institution, in order, each for its own place", async () => {
+  await expect(put(terms, 0, stranger)).rejects.toMatchObject({ code: "dpop-key" });
+  await expect(put(terms, 1)).rejects.toMatchObject({ code: "request-malformed" });
+  await expect(put(terms, 0, bank, 1)).rejects.toMatchObject({ code: "ciphertext-invalid" });
+  await expect(ask(1, LABELS, admissionKey, "labels")).rejects.toMatchObject({
+    code: "data-invalid",
+  });
+  expect(await put(terms, 0)).toMatchObject({ blocks: 1 });
+  expect(await put(terms, 0)).toMatchObject({ blocks: 1 });
+  expect(await put(terms, 1)).toMatchObject({ blocks: 2 });
+  await expect(put(terms, 2)).rejects.toMatchObject({ code: "request-malformed" });
+});
+
+test("a round is ordered by the authority, answered once, and repeated to the letter, after a restart too", async () => {
+  await expect(ask(1, MOMENTS, importPrivate(stranger))).rejects.toMatchObject({
+    code: "receipt-invalid",
+  });
+  await expect(ask(10, MOMENTS)).rejects.toMatchObject({ code: "training-refused" });
+  const first = await ask(2, MOMENTS);
+  const again = await ask(2, MOMENTS);
+  expect(again.map((part) => sha256Hex(part))).toEqual(first.map((part) => sha256Hex(part)));
+  const conflict = { code: "request-malformed" };
+  await expect(ask(2, { ...MOMENTS, scale: [2] })).rejects.toMatchObject(conflict);
+  await expect(ask(1, MOMENTS)).rejects.toMatchObject(conflict);
+  const labelled = await ask(3, LABELS, admissionKey, "labels");
+  jobs[Symbol.dispose]();
+  jobs = open();
+  const after = await ask(3, LABELS, admissionKey, "labels");
+  expect(after.map((part) => sha256Hex(part))).toEqual(labelled.map((part) => sha256Hex(part)));
+  await expect(ask(3, MOMENTS)).rejects.toMatchObject(conflict);
+  expect(await ask(4, MOMENTS)).toHaveLength(1);
+});
+
+test("cohorts are compared by who is here, and by commitments", () => {
+  using store = TrainingStore.open(folder);
+  const columns = { rows: Int32Array.of(), columns: [] };
+  const member = (i: number, label: number) =>
+    [Buffer.alloc(16, i), Buffer.alloc(16, label)] as const;
+  store.keepColumns("a", columns, [member(1, 1), member(2, 1), member(3, 1)]);
+  store.keepColumns("b", columns, [member(2, 1), member(3, 2), member(4, 1), member(5, 1)]);
+  expect(store.compare("a", "b")).toEqual([1, 2, 1]);
+  expect(store.compare("a", "a")).toEqual([0, 0, 0]);
+  expect(store.compare("unknown", "b")).toEqual([0, 4, 0]);
+});
+
+test("an operator can stop a running job; when its time is over everything sent and computed is gone", async () => {
+  decideTraining(folder, terms.job.id, "refused", clock);
+  await expect(ask(5, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  decideTraining(folder, terms.job.id, "approved", clock);
+  expect(await ask(5, MOMENTS)).toHaveLength(1);
+  laterMs = 3_600_000;
+  await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  expect(offer(terms).state).toBe("expired");
+  using store = TrainingStore.open(folder);
+  expect(store.blocks(terms.job.id)).toEqual([]);
+  expect(store.columns(terms.job.id)).toBeUndefined();
+  expect(store.reply(terms.job.id, 5)).toBeUndefined();
+  expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);
+});
