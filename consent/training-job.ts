@@ -183,13 +183,11 @@ export async function verifyTrainingProof(
   keys: readonly string[],
   audience: string,
   clock: Clock,
-  maxAgeS = MAX_PROOF_AGE_S,
-): Promise<{ readonly jkt: string; readonly jti: string }> {
+): Promise<void> {
   const url = new URL(path, audience).href;
   const request = { method, url, ...(body !== undefined && { body }) };
-  const proven = await verifyKeyProof(proof, request, clock, maxAgeS);
-  if (!keys.includes(proven.jkt)) throw new WjfError("dpop-key");
-  return proven;
+  const { jkt } = await verifyKeyProof(proof, request, clock, MAX_PROOF_AGE_S);
+  if (!keys.includes(jkt)) throw new WjfError("dpop-key");
 }
 
 export function labelPath(jobId: string, province: string, block: number): string {

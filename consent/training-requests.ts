@@ -37,7 +37,7 @@ export const LabelRequestSchema = z.discriminatedUnion("type", [
 export const TrainingAsk = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("admit") }),
   z.strictObject({ type: z.literal("standardisation") }),
-  z.strictObject({ type: z.literal("bins"), count: z.int().min(2).max(50), monotone: z.boolean() }),
+  z.strictObject({ type: z.literal("bins"), count: z.int().min(2).max(20), monotone: z.boolean() }),
   z.strictObject({ type: z.literal("label-totals"), design: DesignSchema }),
   z.strictObject({ type: z.literal("newton"), ...score }),
   z.strictObject({ type: z.literal("evaluation"), ks: z.enum(["exact", "coarse"]), ...score }),

@@ -20,7 +20,12 @@ import type { AdmittedTraining, AdmitTrainingRequest } from "../../proto/index.t
 import type { AtRest } from "../at-rest.ts";
 import { activeClient, type Client } from "../clients.ts";
 import type { EpochKeeper } from "../epochs.ts";
-import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
+import {
+  type AuthorityDb,
+  type AuthorityTx,
+  type ConsentLedger,
+  consentTables,
+} from "../ledger.ts";
 import type { LeafDraft } from "../log/index.ts";
 import {
   TRAINING_PATH,
@@ -72,6 +77,7 @@ export class TrainingAdmitter {
     const known = await this.#row(wish.job.id);
     if (known !== undefined) return sameWish(known, wishHash, clock);
     this.#requireAllowed(wish, client, roster);
+    await this.#requireRoom(client, db);
     const scheme = await this.#parts.scheme();
     const he = scheme.generateKeys();
     const sealing = generateP256("enc");
@@ -103,14 +109,7 @@ export class TrainingAdmitter {
         .where("id", "=", row.id)
         .executeTakeFirst();
       if (other !== undefined) return { value: other };
-      const open = await tx
-        .selectFrom("training_job")
-        .select("id")
-        .where("client_id", "=", client.client_id)
-        .where("state", "=", "open")
-        .where("expires_at", ">", clock.nowMs())
-        .execute();
-      if (open.length >= MOST_OPEN_JOBS) throw new WjfError("rate-limited", "training jobs");
+      await this.#requireRoom(client, tx);
       await tx.insertInto("training_job").values(row).execute();
       return { value: row, leaves: [admittedLeaf(admission, signed.statement)] };
     });
@@ -127,6 +126,18 @@ export class TrainingAdmitter {
   async #row(id: string): Promise<TrainingJobTable | undefined> {
     const { db } = this.#parts;
     return await db.selectFrom("training_job").selectAll().where("id", "=", id).executeTakeFirst();
+  }
+
+  /** @throws WjfError `rate-limited`. */
+  async #requireRoom({ client_id }: Client, db: AuthorityDb | AuthorityTx): Promise<void> {
+    const open = await db
+      .selectFrom("training_job")
+      .select("id")
+      .where("client_id", "=", client_id)
+      .where("state", "=", "open")
+      .where("expires_at", ">", this.#parts.clock.nowMs())
+      .execute();
+    if (open.length >= MOST_OPEN_JOBS) throw new WjfError("rate-limited", "training jobs");
   }
 
   #requireAllowed({ job }: TrainingWish, client: Client, roster: Roster): void {

@@ -28,6 +28,8 @@ import type { TrainingJobTable } from "./schema.ts";
 import { HE_SECRET, SEALING_KEY, stateOf, type TrainingParts } from "./training-admitter.ts";
 import { type Answered, askStep, type AskProvinces, type Step } from "./training-asking.ts";
 
+const TOLD_KEPT_MS = 30 * 86_400_000;
+
 export class TrainingSteps {
   readonly #parts: TrainingParts;
   /** By job: the question that is being answered. */
@@ -76,9 +78,14 @@ export class TrainingSteps {
     });
   }
 
-  /** Destroys the keys of jobs whose time is over. */
+  /** Destroys the keys of jobs whose time is over, and a month later what was told of them. */
   async housekeeping(): Promise<void> {
     const { db, clock } = this.#parts;
+    const old = db
+      .selectFrom("training_job")
+      .select("id")
+      .where("expires_at", "<=", clock.nowMs() - TOLD_KEPT_MS);
+    await db.deleteFrom("training_step").where("job_id", "in", old).execute();
     await db
       .updateTable("training_job")
       .set({ he_secret_sealed: null })

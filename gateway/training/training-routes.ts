@@ -6,12 +6,7 @@ import { sha256Hex } from "../../core/canonical.ts";
 import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseWith } from "../../core/parse.ts";
-import {
-  type FederationView,
-  TRAINING_PATH,
-  verifyKeyProof,
-  verifyTrainingProof,
-} from "../../consent/verifier.ts";
+import { type FederationView, TRAINING_PATH, verifyKeyProof } from "../../consent/verifier.ts";
 import { MAX_TRAINING_BODY_BYTES } from "../../proto/index.ts";
 import { readProof } from "../credentials.ts";
 import { ReplayGuard } from "../replay-guard.ts";
@@ -50,8 +45,8 @@ export async function trainingRoutes(
     // The bytes are what was signed.
     validatorCompiler: asIs,
     handler: async (request, reply) => {
-      const { proof, body } = await proven(request, replays, parts);
-      const job = await jobs.admit(proof, body);
+      const { proof } = await proven(request, replays, parts);
+      const job = await jobs.admit(proof, bodyOf(request));
       return await reply.status(201).send(await describe(job, jobs));
     },
   });
@@ -134,50 +129,37 @@ function bodyOf({ body }: FastifyRequest): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
 }
 
-/** A proof over this request, by whomever; not one that was used before. @throws WjfError `dpop-*`. */
+/** A proof over this very request, by whomever, and not one that was used before. @throws WjfError `dpop-*`. */
 async function proven(
   request: FastifyRequest,
   replays: ReplayGuard,
   { view, clock }: TrainingRouteParts,
 ) {
   const proof = readProof(request);
-  const body = bodyOf(request);
-  const url = new URL(TRAINING_PATH, view.current().roster.audience).href;
-  const about = { method: request.method, url, body };
+  const { origin, pathname } = new URL(request.url, view.current().roster.audience);
+  const about = {
+    method: request.method,
+    url: `${origin}${pathname}`,
+    ...(Buffer.isBuffer(request.body) && { body: request.body }),
+  };
   const { jkt, jti } = await verifyKeyProof(proof, about, clock, MAX_PROOF_AGE_S);
   replays.requireFresh(jkt, jti);
-  return { proof, body };
+  return { proof, jkt };
 }
 
 /** The job of one of the keys that it names. Somebody else's is as unknown as one that never was. */
 async function ownJob(
   request: FastifyRequest,
   replays: ReplayGuard,
-  { jobs, view, clock }: TrainingRouteParts,
+  parts: TrainingRouteParts,
   fresh: boolean,
 ): Promise<CarriedJob> {
   const { id } = parseWith(TrainingParams, request.params, "route-unknown");
-  const { audience } = view.current().roster;
-  const { pathname: path } = new URL(request.url, audience);
-  const about = {
-    method: request.method,
-    path,
-    proof: readProof(request),
-    ...(Buffer.isBuffer(request.body) && { body: request.body }),
-  };
-  const job = fresh ? await jobs.find(id) : await jobs.known(id);
-  const { keys } = job.admission;
-  const { jkt, jti } = await verifyTrainingProof(
-    about,
-    keys,
-    audience,
-    clock,
-    MAX_PROOF_AGE_S,
-  ).catch((error: unknown) => {
-    const isOther = error instanceof WjfError && error.code === "dpop-key";
-    throw isOther ? new WjfError("route-unknown", "no such training job of this key") : error;
-  });
-  replays.requireFresh(jkt, jti);
+  const { jkt } = await proven(request, replays, parts);
+  const job = fresh ? await parts.jobs.find(id) : await parts.jobs.known(id);
+  if (!job.admission.keys.includes(jkt)) {
+    throw new WjfError("route-unknown", "no such training job of this key");
+  }
   return job;
 }
 

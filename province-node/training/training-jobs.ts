@@ -50,6 +50,10 @@ export interface TrainingJobsParts {
   readonly random: Random;
 }
 
+/** How often it looks for jobs whose time is over. */
+const LOOK_EVERY_MS = 600_000;
+/** Earlier cohorts that the authority asks to be compared with are a year old at most. */
+const COHORT_KEPT_MS = 366 * 86_400_000;
 /** Jobs that wait for the operator, or run. */
 const MOST_LIVE = 256;
 
@@ -57,12 +61,15 @@ export class TrainingJobs implements Disposable {
   readonly #parts: TrainingJobsParts;
   readonly #jobs: TrainingStore;
   readonly #open: OpenJobs;
+  readonly #looking: NodeJS.Timeout;
 
   /** @param folder the province's own. */
   constructor(folder: string, parts: TrainingJobsParts) {
     this.#parts = parts;
     this.#jobs = TrainingStore.open(folder);
     this.#open = new OpenJobs(this.#jobs, parts);
+    this.#endOverdue();
+    this.#looking = setInterval(() => this.#endOverdue(), LOOK_EVERY_MS).unref();
   }
 
   /** @throws WjfError `receipt-invalid`, `rate-limited`. */
@@ -78,15 +85,14 @@ export class TrainingJobs implements Disposable {
     if (known === undefined) {
       this.#indexOf(admission);
       if (this.#countLive() >= MOST_LIVE) throw new WjfError("rate-limited", "training jobs");
-      this.#jobs.add({ id, client, ...signed }, clock.nowMs());
+      this.#jobs.add({ id, client, ...signed }, clock.nowMs(), admission.expires_at * 1000);
     }
     if (key.length > 0) {
       requireTrainingKey(admission, key);
       this.#jobs.keepKey(id, key);
     }
     if (ended) this.#end(id);
-    const job = this.#require(id);
-    if (!job.isEnded && this.#isExpired(admission)) this.#end(id);
+    this.#endOverdue();
     return this.#describe(this.#require(id), admission);
   }
 
@@ -198,12 +204,19 @@ export class TrainingJobs implements Disposable {
     return own;
   }
 
+  #endOverdue(): void {
+    const now = this.#parts.clock.nowMs();
+    for (const id of this.#jobs.overdue(now)) this.#end(id);
+    this.#jobs.forgetCohorts(now - COHORT_KEPT_MS);
+  }
+
   #end(id: string): void {
     this.#open.close(id);
     this.#jobs.end(id);
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#looking);
     this.#open[Symbol.dispose]();
     this.#jobs[Symbol.dispose]();
   }

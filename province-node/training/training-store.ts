@@ -45,7 +45,7 @@ const ROUNDS_KEPT = 32;
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS job (id TEXT PRIMARY KEY, client TEXT NOT NULL, statement BLOB NOT NULL, signature BLOB NOT NULL,
   public_key BLOB, decision TEXT NOT NULL, note TEXT NOT NULL, decided_at INTEGER, offered_at INTEGER NOT NULL,
-  ended INTEGER NOT NULL, blocks INTEGER NOT NULL, last_round INTEGER NOT NULL) STRICT;
+  expires_at INTEGER NOT NULL, ended INTEGER NOT NULL, blocks INTEGER NOT NULL, last_round INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS block (job TEXT NOT NULL, idx INTEGER NOT NULL, labels BLOB NOT NULL, tags BLOB NOT NULL,
   commitments BLOB NOT NULL, PRIMARY KEY (job, idx)) STRICT;
 CREATE TABLE IF NOT EXISTS columns (job TEXT NOT NULL, idx INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (job, idx)) STRICT;
@@ -83,15 +83,29 @@ export class TrainingStore implements Disposable {
   add(
     job: Pick<StoredJob, "id" | "client" | "statement" | "signature">,
     offeredAtMs: number,
+    expiresAtMs: number,
   ): void {
     this.#run(
-      "INSERT OR IGNORE INTO job VALUES (?, ?, ?, ?, NULL, 'pending', '', NULL, ?, 0, 0, 0)",
+      "INSERT OR IGNORE INTO job VALUES (?, ?, ?, ?, NULL, 'pending', '', NULL, ?, ?, 0, 0, 0)",
       job.id,
       job.client,
       job.statement,
       job.signature,
       offeredAtMs,
+      expiresAtMs,
     );
+  }
+
+  /** Jobs whose time is over and that were not ended. */
+  overdue(nowMs: number): readonly string[] {
+    const sql = "SELECT id FROM job WHERE ended = 0 AND expires_at <= ?";
+    return this.#all(sql, nowMs).map(({ id }) => String(id));
+  }
+
+  /** Forgets the cohorts of jobs that were offered before. */
+  forgetCohorts(beforeMs: number): void {
+    const old = "SELECT id FROM job WHERE offered_at < ?";
+    this.#run(`DELETE FROM cohort WHERE job IN (${old})`, beforeMs);
   }
 
   keepKey(id: string, publicKey: Uint8Array): void {

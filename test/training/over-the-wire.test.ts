@@ -1,6 +1,8 @@
 // Training between machines: gateway, authority and three provinces over gRPC and mutual TLS, a bank over HTTP. A failure is a model
 // other than the one that training in one process or centrally gives, a round or label before an approval, an answer without its leaf,
 // a label, identifier or partial where it does not belong. Not a failure: that a job waits while a party is away.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import pino from "pino";
@@ -103,8 +105,9 @@ describe("one job", () => {
           labels: Uint8Array.from(subscribersOf(code), ({ label }) => label),
         })),
       },
-      RAW,
+      { ...RAW, evaluate: false },
     );
+    expect(wire.evaluation?.auc).toBeGreaterThan(0.6);
     expect(wire.people).toBe(local.people);
     expect(wire.bad).toBe(local.bad);
     wire.regression.coefficients.forEach((value, c) => {
@@ -116,7 +119,7 @@ describe("one job", () => {
     wire.regression.coefficients.forEach((value, c) => {
       expect(Math.abs(value / central.coefficients[c]! - 1)).toBeLessThan(1e-4);
     });
-  }, 60_000);
+  }, 240_000);
 
   test("is in the log, leaf by leaf, before it was told, and the log verifies", async () => {
     const leaves = (await scene.leaves()).filter(({ job_id }) => job_id === id);
@@ -158,7 +161,19 @@ describe("one job", () => {
     expect(store.blocks(id)).toEqual([]);
     expect(store.reply(id, 1)).toBeUndefined();
     store[Symbol.dispose]();
+    const disks = [
+      ...["authority/authority.db", "authority/authority.db-wal", "gateway/gateway.db"],
+      ...scene.codes.flatMap((code) => [
+        `nodes/${code}/training.db`,
+        `nodes/${code}/training.db-wal`,
+      ]),
+    ]
+      .map((file) => join(scene.federation.settings.home, file))
+      .filter((file) => existsSync(file))
+      .map((file) => readFileSync(file));
+    expect(disks.length).toBeGreaterThan(4);
     for (const text of texts) {
+      expect(disks.some((bytes) => bytes.includes(text))).toBe(false);
       expect(logged.some((line) => line.includes(text))).toBe(false);
       expect(sent.some((body) => body.includes(text))).toBe(false);
     }

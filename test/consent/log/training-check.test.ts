@@ -7,7 +7,7 @@ const JOB = "3f0c6a52-6c1e-4c57-9d38-1f1d5f4d7a10";
 const HASH = "a".repeat(64);
 const parties = { type: "training", job_id: JOB, client_id: "bank" } as const;
 
-const admitted = {
+const admitted: LeafDraft = {
   ...parties,
   event: "admitted",
   purpose: "dpv:CreditChecking",
@@ -18,7 +18,7 @@ const admitted = {
   max_rounds: 10,
   expires: "2026-12-01T00:00:00.000Z",
   statement_sha256: HASH,
-} as const;
+};
 
 function released(step: number, first: number, last: number, bent: object = {}): LeafDraft {
   const kind = step === 1 ? "admit" : "newton";
