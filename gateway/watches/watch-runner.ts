@@ -117,7 +117,8 @@ export class WatchRunner implements AsyncDisposable {
     } catch (error) {
       const refusal = error instanceof WjfError ? error.code : "internal";
       log[refusal === "internal" ? "error" : "warn"]({ refusal, err: error }, "watches come again");
-      this.#fit(taken.length, false);
+      // Out of reach is out of reach for few as for many.
+      if (refusal !== "federation-unavailable") this.#fit(taken.length, false);
       // Their outcome is not known: the same moment is asked for again, when the lease is over.
       const againAt = clock.nowMs() + BACKOFF_MS.first;
       await store.postpone(asked, againAt);

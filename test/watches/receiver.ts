@@ -11,7 +11,7 @@ export interface ReceivedEvent {
   readonly data: { readonly condition?: number };
 }
 
-const PHASE_MS = 4000;
+const PHASE_MS = 12_000;
 
 export class HalfReceiver implements AsyncDisposable {
   readonly sink: RunningSink;
