@@ -77,11 +77,16 @@ export async function run(options: BatchBenchOptions = {}): Promise<BenchResult>
   };
 }
 
-async function runBatch(federation: BenchFederation, lines: readonly string[]) {
+/** @param gatewayUrl where the rows are sent to, when that is not the gateway's own address. */
+export async function runBatch(
+  federation: BenchFederation,
+  lines: readonly string[],
+  gatewayUrl = federation.settings.gatewayUrl,
+) {
   const { url, proof } = await signBatch(federation, lines);
   const cpuBefore = federation.cpuSeconds();
   const startedMs = performance.now();
-  const sent = await fetch(url, {
+  const sent = await fetch(new URL(BATCHES_PATH, gatewayUrl), {
     method: "POST",
     headers: { "content-type": "application/x-ndjson", dpop: proof },
     body: lines.map((line) => `${line}\n`).join(""),

@@ -13,7 +13,7 @@ import { loadCatalogue } from "../catalogue/index.ts";
 import { sha256Base64url } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, readSettings, type Settings } from "../core/config.ts";
-import type { ProductRef } from "../core/ids.ts";
+import type { ProductRef, ProvinceCode } from "../core/ids.ts";
 import { NODE_V8_FLAGS } from "../core/process.ts";
 import { PROVINCES } from "../core/provinces.ts";
 import { readSecretFile } from "../core/secret-file.ts";
@@ -51,6 +51,8 @@ export interface BenchFederationOptions {
   readonly twin: boolean;
   /** Each province's store is filled up to this many with made-up people. */
   readonly storePeople?: number;
+  /** Puts a connection of its own before a party's gRPC port, for the gateway. @returns the port that leads there. */
+  readonly link?: (party: "authority" | ProvinceCode, port: number) => Promise<number>;
   readonly environment?: NodeJS.ProcessEnv;
 }
 
@@ -125,8 +127,11 @@ export class BenchFederation implements AsyncDisposable {
     };
     const settings = readSettings(environment);
     const ports = new Map(provinces.map(({ code }, i) => [code, nodes[i] as number]));
-    const endpoint = ({ code }: { code: string }): string =>
-      `127.0.0.1:${ports.get(code as never)}`;
+    const link = options.link ?? (async (_party, port) => port);
+    const reached = new Map<string, number>();
+    for (const [code, port] of ports) reached.set(code, await link(code, port));
+    const authorityPort = await link("authority", settings.authorityGrpcPort);
+    const endpoint = ({ code }: { code: string }): string => `127.0.0.1:${reached.get(code)}`;
     await performCeremony({ settings, provinces, endpoint, nowMs: systemClock.nowMs() });
     const truth = await loadProvinces(settings, provinces, options.peoplePerProvince);
     if (options.storePeople !== undefined) {
@@ -144,7 +149,7 @@ export class BenchFederation implements AsyncDisposable {
           () =>
             start(code, { WJF_NODE_BASE_PORT: String((ports.get(code) as number) - Number(code)) }),
       ),
-      () => start("gateway"),
+      () => start("gateway", { WJF_AUTHORITY_ENDPOINT: `127.0.0.1:${authorityPort}` }),
     ];
     const processes = starters.map((startOne) => startOne());
     resources.defer(async () => {

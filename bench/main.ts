@@ -25,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   batch: async (options) => await (await import("./batch.ts")).run(options),
   growth: async (options) => await (await import("./growth.ts")).run(options),
   he: async (options) => await (await import("./he.ts")).run(options),
+  links: async (options) => await (await import("./links.ts")).run(options),
   load: async () => await (await import("./load.ts")).run(),
   overload: async (options) => await (await import("./overload.ts")).run(options),
   store: async ({ quick }) =>

@@ -1,20 +1,18 @@
-// Evaluations of watches per second: watches made over HTTP with a consent each, all due at one moment, taken by the gateway's own
+// Evaluations of watches per second: watches made in one upload with a consent each, all due at one moment, taken by the gateway's own
 // scheduler through provinces and release, until each has its outcome on disk. Measured is the first evaluation of each, which
 // also begins what is kept of it. Their sink does not exist: what they tell waits in the outbox, and nothing is delivered.
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { sha256Base64url } from "../core/canonical.ts";
 import { nowSeconds, systemClock } from "../core/clock.ts";
 import { partyFolder } from "../core/config.ts";
 import type { ProductRef } from "../core/ids.ts";
-import { importPublic, type PublicP256Jwk, sealJson } from "../crypto/index.ts";
 import { readFederation } from "../consent/epochs.ts";
-import { type QueryAuthorization, WATCHES_PATH } from "../consent/verifier.ts";
+import type { QueryAuthorization } from "../consent/verifier.ts";
 import { type GatewayDb, openGatewayDatabase } from "../gateway/database.ts";
-import { keptAgent, send } from "./asking.ts";
-import { type Asker, BenchFederation, type CpuShares, SCORES } from "./bench-federation.ts";
+import { BenchFederation, type CpuShares, SCORES } from "./bench-federation.ts";
 import type { BenchOptions, BenchResult } from "./main.ts";
 import { median } from "./statistics.ts";
+import { uploadWatches, type WatchTerms } from "./watch-uploads.ts";
 
 interface Evaluated {
   readonly evaluations_per_s: number;
@@ -40,7 +38,6 @@ const TERMS: QueryAuthorization = {
 /** Never resolves (RFC 6761 §6.4). */
 const SINK = "https://sink.invalid/alerts";
 
-const CREATED_AT_ONCE = 32;
 const POLL_MS = 20;
 /** Of creating what is measured, over what the warm-up makes one expect. */
 const ALLOWANCE = 2;
@@ -58,13 +55,15 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
     terms: TERMS,
     twin: false,
   });
-  const { settings, askers } = federation;
+  const { settings } = federation;
   await using db = await openGatewayDatabase(settings);
   const { group_key: key } = readFederation(
     join(partyFolder(settings.home, "authority"), "federation.json"),
   );
-  const create = async (count: number, startsS: number): Promise<number> =>
-    await createWatches(federation, { askers: askers.slice(0, count), startsS, key });
+  const create = async (count: number, startsS: number): Promise<number> => {
+    const schedule = { every: EVERY, starts: new Date(startsS * 1000).toISOString() };
+    return await createWatches(federation, count, { schedule, sink: SINK, key });
+  };
   // Code is compiled, connections are made; and it tells how long creating will take.
   const warmS = nowSeconds(systemClock);
   const expected = await create(warmUps, warmS);
@@ -99,44 +98,18 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   };
 }
 
-interface Wanted {
-  readonly askers: readonly Asker[];
-  /** NumericDate: first evaluation. */
-  readonly startsS: number;
-  readonly key: PublicP256Jwk;
-}
-
 /** A watch for each consent. @returns how many a second, signing and sealing them on this machine included. */
 async function createWatches(
-  { settings, sign }: BenchFederation,
-  { askers, startsS, key }: Wanted,
+  federation: BenchFederation,
+  count: number,
+  terms: WatchTerms,
 ): Promise<number> {
-  const url = new URL(WATCHES_PATH, settings.gatewayUrl).href;
-  const schedule = { every: EVERY, starts: new Date(startsS * 1000).toISOString() };
-  const { kid } = key;
-  const header = { typ: "weijifen-claims+jwe", ...(kid !== undefined && { kid }) };
-  using agent = keptAgent(CREATED_AT_ONCE);
-  const queue = askers.values();
-  const worker = async (): Promise<void> => {
-    // Shared between the workers: each takes the next consent.
-    for (const { token } of queue) {
-      const body = JSON.stringify({
-        product: PRODUCT,
-        claims: await sealJson({ conditions: CONDITIONS }, importPublic(key), header),
-        conditions: CONDITIONS.length,
-        schedule,
-        sink: { url: SINK },
-      });
-      const hashes = { ath: sha256Base64url(token), "camara:bh": sha256Base64url(body) };
-      const proof = await sign({ htm: "POST", htu: url, ...hashes });
-      const prepared = { token, proof, body };
-      const reply = await send(settings.gatewayUrl, prepared, agent.agent, WATCHES_PATH);
-      if (reply.status !== 201) throw new Error(`no watch: ${reply.status} ${reply.body}`);
-    }
-  };
+  const orders = federation.askers
+    .slice(0, count)
+    .map(({ token }) => ({ token, product: PRODUCT, conditions: CONDITIONS }));
   const startedMs = performance.now();
-  await Promise.all(Array.from({ length: CREATED_AT_ONCE }, worker));
-  return askers.length / ((performance.now() - startedMs) / 1000);
+  await uploadWatches(federation, orders, terms);
+  return count / ((performance.now() - startedMs) / 1000);
 }
 
 /** From when the scheduler takes the first to when the last is recorded. @throws Error when it does not get on. */

@@ -88,7 +88,11 @@ async function consentedRow(
   });
 }
 
-function subjectOf({ phone, id_number }: z.infer<typeof PersonRow>, line: number): Subject {
+/** @throws WjfError `data-invalid`. */
+export function subjectOf(
+  { phone, id_number }: Pick<z.infer<typeof PersonRow>, "phone" | "id_number">,
+  line: number,
+): Subject {
   if (phone !== undefined && id_number === undefined) {
     return { kind: "msisdn", value: normaliseMsisdn(phone) };
   }
@@ -98,7 +102,8 @@ function subjectOf({ phone, id_number }: z.infer<typeof PersonRow>, line: number
   throw new WjfError("data-invalid", `line ${line}: phone or id_number, one of them`);
 }
 
-async function* readLines(file: string): AsyncGenerator<{ line: number; text: string }> {
+/** From 1. */
+export async function* readLines(file: string): AsyncGenerator<{ line: number; text: string }> {
   let line = 0;
   for await (const block of splitBlocks(createReadStream(file))) {
     for (const bytes of splitBlock(block.lines)) {

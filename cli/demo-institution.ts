@@ -8,8 +8,15 @@ import { type Settings } from "../core/config.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { PrivateP256Jwk } from "../crypto/index.ts";
+import { DEMO_PURPOSES } from "./prepared.ts";
 import { generateClientKeys, keyFolder, registered } from "./client-keys.ts";
-import { addClient, findClient, readTrustAnchor, withConsentDatabase } from "../consent/index.ts";
+import {
+  addClient,
+  allowMore,
+  findClient,
+  readTrustAnchor,
+  withConsentDatabase,
+} from "../consent/index.ts";
 
 export const DEMO_CLIENT_ID = "demo-bank";
 
@@ -46,18 +53,18 @@ export async function registerDemoInstitution(settings: Settings): Promise<void>
   const keys = readInstitutionKeys(settings.home);
   const products = [...loadCatalogue().products.values()].map(({ ref }) => ref);
   await withConsentDatabase(settings, async (db) => {
-    if ((await findClient(db, DEMO_CLIENT_ID)) !== undefined) return;
+    if ((await findClient(db, DEMO_CLIENT_ID)) !== undefined) {
+      // Registered by an older version, which had fewer of both.
+      const more = { products, purposes: DEMO_PURPOSES };
+      return await allowMore(db, systemClock, DEMO_CLIENT_ID, more);
+    }
     await addClient(db, systemClock, {
       client_id: DEMO_CLIENT_ID,
       name: "示例银行 Demo Bank",
       contact: "privacy@demo-bank.example",
       jwks: { keys: [registered(keys.signing, "sig"), registered(keys.encryption, "enc")] },
       products,
-      purposes: [
-        "dpv:CreditChecking",
-        "dpv:FraudPreventionAndDetection",
-        "dpv:CustomerSolvencyMonitoring",
-      ],
+      purposes: [...DEMO_PURPOSES],
     });
   });
 }

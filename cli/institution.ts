@@ -135,13 +135,20 @@ export class Institution {
     return found;
   }
 
-  /** Seals claims to the provinces' group key, once the roster's signature has been verified. */
+  /** Seals claims to the provinces' group key. */
   async sealClaims(claims: unknown): Promise<string> {
+    const seal = await this.claimsSealer();
+    return await seal(claims);
+  }
+
+  /** Seals many to the key that is the provinces' now, once the roster's signature has been verified. */
+  async claimsSealer(): Promise<(claims: unknown) => Promise<string>> {
     const response = await fetch(new URL("/v1/federation", this.#settings.gatewayUrl));
     const holder = parseWith(RosterHolder, await response.json(), "federation-unavailable");
     const { roster } = await openRoster(holder.roster, this.#keys.trustAnchor);
     const header = { typ: "weijifen-claims+jwe", kid: roster.group_key.kid };
-    return await sealJson(claims, importPublic(roster.group_key), header);
+    const key = importPublic(roster.group_key);
+    return async (claims) => await sealJson(claims, key, header);
   }
 
   /** Repeats what the gateway says may be repeated. @throws WjfError the gateway's code. */

@@ -13,7 +13,6 @@ import { generateSandbox, loadProvince, type TruthPerson } from "../province-nod
 import { isCeremonyDone, performCeremony } from "./ceremony.ts";
 import { registerDemoInstitution } from "./demo-institution.ts";
 import type { Output } from "./output.ts";
-import { writePrepared } from "./prepared.ts";
 
 export interface SandboxOptions {
   readonly seed: number;
@@ -59,7 +58,6 @@ export async function prepareFederation(
   if (!settings.production) {
     await prepareSandbox(settings, provinces, sandbox, output);
     await registerDemoInstitution(settings);
-    writePrepared(settings, provinces);
   }
   return provinces;
 }

@@ -2,6 +2,7 @@
 // mostly nothing to prepare.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { sha256Hex } from "../core/canonical.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
@@ -9,6 +10,15 @@ import { ProvinceCode, Sha256Hex } from "../core/ids.ts";
 import { PROVINCES, type Province } from "../core/provinces.ts";
 import { writeSecretFile } from "../core/secret-file.ts";
 import { VERSION } from "../core/version.ts";
+
+/** What the sandbox's institution may ask for consent for. */
+export const DEMO_PURPOSES = [
+  "dpv:CreditChecking",
+  "dpv:FraudPreventionAndDetection",
+  "dpv:CustomerSolvencyMonitoring",
+] as const;
+
+const PRODUCTS = fileURLToPath(new URL("../catalogue/data/products.json", import.meta.url));
 
 const Prepared = z.strictObject({ of: Sha256Hex, provinces: z.array(ProvinceCode) });
 
@@ -35,13 +45,14 @@ function pathIn({ home }: Settings): string {
   return join(home, "prepared.json");
 }
 
-/** What was prepared would not fit another version, roster or database. */
+/** What was prepared would not fit another version, catalogue, roster or database. */
 function stateOf({ home, databaseUrl }: Settings): string {
   const authority = partyFolder(home, "authority");
   const federation = join(authority, "federation.json");
   const document = existsSync(federation) ? readFileSync(federation, "utf8") : "";
   const database = databaseUrl ?? String(existsSync(join(authority, "authority.db")));
-  return sha256Hex([VERSION, document, database].join("\n"));
+  const asked = [...DEMO_PURPOSES, readFileSync(PRODUCTS, "utf8")];
+  return sha256Hex([VERSION, document, database, ...asked].join("\n"));
 }
 
 function parsed(text: string): unknown {

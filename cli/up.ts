@@ -1,9 +1,10 @@
 // `wjf up`: the whole federation on this machine, until Ctrl-C. Leaves no process behind.
-import { readSettings } from "../core/config.ts";
+import { readSettings, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { stopSignal } from "../core/process.ts";
+import type { Province } from "../core/provinces.ts";
 import { type Output, type Progress } from "./output.ts";
-import { readPrepared } from "./prepared.ts";
+import { readPrepared, writePrepared } from "./prepared.ts";
 import { FederationProcesses } from "./processes.ts";
 
 export interface StartedFederation extends AsyncDisposable {
@@ -19,9 +20,7 @@ export async function startFederation(
 ): Promise<StartedFederation> {
   const settings = readSettings();
   const startedMs = performance.now();
-  const provinces =
-    readPrepared(settings) ??
-    (await (await import("./prepare.ts")).prepareFederation(settings, output));
+  const provinces = readPrepared(settings) ?? (await prepare(settings, output));
   output.line(`Starting ${provinces.length} province nodes, the authority and the gateway`);
   let progress: Progress | undefined;
   const processes = await FederationProcesses.start({
@@ -43,6 +42,13 @@ export async function startFederation(
     seconds: (performance.now() - startedMs) / 1000,
     [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose](),
   };
+}
+
+async function prepare(settings: Settings, output: Output): Promise<readonly Province[]> {
+  const { prepareFederation } = await import("./prepare.ts");
+  const provinces = await prepareFederation(settings, output);
+  if (!settings.production) writePrepared(settings, provinces);
+  return provinces;
 }
 
 const READY_WITHIN_MS = 20_000;

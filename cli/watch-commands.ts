@@ -2,16 +2,20 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Period } from "../consent/index.ts";
 import { action, withJson } from "./command.ts";
-import type { WatchAddOptions, WatchOptions } from "./watch.ts";
+import type { WatchOptions, WatchSetOptions } from "./watch.ts";
+import type { WatchAddOptions } from "./watch-add.ts";
 
 export function registerWatchCommands(program: Command): void {
   const watch = program.command("watch").description("what may change about somebody after a loan");
   withClient(watch.command("add"))
-    .description("ask a person for a PERIODIC consent, and watch them under it")
+    .description(
+      "ask a person for a PERIODIC consent, and watch them under it; or a whole file of people",
+    )
+    .option("--from <file>", "watches, a JSON object a line: see below")
     .option("--phone <number>", "the person's mobile number, +86…")
     .option("--id-number <number>", "the person's ID number, 18 characters")
-    .requiredOption("--condition <test>", "what to watch for, up to eight times: see below", listed)
-    .requiredOption("--sink <url>", "the HTTPS address that changes are sent to")
+    .option("--condition <test>", "what to watch for, up to eight times: see below", listed)
+    .option("--sink <url>", "the HTTPS address that changes are sent to")
     .addOption(
       new Option("--every <period>", "how often to look, from 1h to 90d: 6h, 1d, 2w")
         .argParser(period)
@@ -28,11 +32,18 @@ export function registerWatchCommands(program: Command): void {
 A condition is a post-loan test of the catalogue with its thresholds and claims, all of one product; they are sealed
 before they leave. The first is condition 0 in what is told.
   --condition suspended_arrears --condition sim_changed:days=30
-  --condition contact_silent:contact_msisdn=+8613800138000`,
+  --condition contact_silent:contact_msisdn=+8613800138000
+
+A line of FILE: {"phone" or "id_number" or "token", "conditions": ["closed", …], "sink"?, "watch_id"?}. A token has to be
+bound to the institution's signing key. What is sent goes to FILE.rows.ndjson first, and what came of it to
+FILE.results.ndjson; run again, the command goes on with those rows, and what is there already stays as it is.`,
     )
     .action(
-      action<[WatchAddOptions]>(async (output, options) =>
-        (await import("./watch.ts")).addWatch(output, options),
+      action<[WatchAddOptions & { readonly from?: string }]>(
+        async (output, { from, ...options }) => {
+          if (from === undefined) await (await import("./watch-add.ts")).addWatch(output, options);
+          else await (await import("./watch-file.ts")).addWatches(output, { from, ...options });
+        },
       ),
     );
   withClient(watch.command("list"))
@@ -47,6 +58,16 @@ before they leave. The first is condition 0 in what is told.
     .action(
       action<[string, WatchOptions]>(async (output, id, options) =>
         (await import("./watch.ts")).showWatch(output, id, options),
+      ),
+    );
+  withClient(watch.command("set <id>"))
+    .description("change where a watch tells, or let it end sooner")
+    .option("--sink <url>", "the HTTPS address that changes are sent to from now on")
+    .option("--expires <time>", "2027-01-31T00:00:00Z; sooner only")
+    .option("--max-events <n>", "end after so many changes", count)
+    .action(
+      action<[string, WatchSetOptions]>(async (output, id, options) =>
+        (await import("./watch.ts")).setWatch(output, id, options),
       ),
     );
   withClient(watch.command("remove <id>"))

@@ -195,19 +195,24 @@ export async function rotateClient(
   return { ...client, jwks: next, updated_at: now };
 }
 
-/** From now on this client may ask for consent to one more product. @throws WjfError `client-unknown`. */
-export async function allowProduct(
+/** From now on this client may ask for consent to these too. @throws WjfError `client-unknown`. */
+export async function allowMore(
   db: ConsentDb,
   clock: Clock,
   clientId: string,
-  product: ProductRef,
+  more: { readonly products: readonly ProductRef[]; readonly purposes?: readonly PurposeScope[] },
 ): Promise<void> {
   const client = await findClient(db, clientId);
   if (client === undefined) throw new WjfError("client-unknown");
-  const products = [...new Set([...client.products, product])];
+  const both = (had: readonly string[], added: readonly string[] = []): string =>
+    JSON.stringify([...new Set([...had, ...added])]);
   await db
     .updateTable("client")
-    .set({ products: JSON.stringify(products), updated_at: clock.nowMs() })
+    .set({
+      products: both(client.products, more.products),
+      purposes: both(client.purposes, more.purposes),
+      updated_at: clock.nowMs(),
+    })
     .where("client_id", "=", clientId)
     .execute();
 }

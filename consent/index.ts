@@ -1,6 +1,7 @@
 // The public face of consent/ for the command line. gateway/ and province-node/ may use verifier.ts only.
 export {
   addClient,
+  allowMore,
   type Client,
   type ClientLimits,
   type ClientRegistration,

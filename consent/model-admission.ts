@@ -14,7 +14,7 @@ import {
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { importPublic, PublicP256Jwk } from "../crypto/index.ts";
-import { activeClient, allowProduct, type ClientKey } from "./clients.ts";
+import { activeClient, allowMore, type ClientKey } from "./clients.ts";
 import type { ConsentDb } from "./schema.ts";
 
 export interface ModelAdmissionParts {
@@ -48,7 +48,7 @@ export async function admitModel(
     admitted_at: new Date(clock.nowMs()).toISOString(),
   };
   const admitted = admitPackage(file, admission, rootKey);
-  await allowProduct(db, clock, owner, opened.ref);
+  await allowMore(db, clock, owner, { products: [opened.ref] });
   return { file: admitted, opened };
 }
 

@@ -2,13 +2,13 @@
 // once, answered within twenty days, and corrected, cleared or recorded. Every step is a leaf of the audit log. Answers
 // about the person and product carry the mark while the objection is open, and from then on when it was recorded.
 import type { Selectable } from "kysely";
+import { chunks } from "../core/database.ts";
 import { WjfError } from "../core/errors.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { AtRest } from "./at-rest.ts";
 import { type AuthorityDb, type AuthorityTx, type ConsentLedger, consentTables } from "./ledger.ts";
 import type { LeafDraft, Receipt } from "./log/index.ts";
 import type { ObjectionTable } from "./objections-schema.ts";
-import { chunks } from "./spend-group.ts";
 
 const DAY_MS = 86_400_000;
 export const OBJECTION_DAYS = 20;

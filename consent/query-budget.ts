@@ -4,11 +4,12 @@
 // budget, because each such question is a guess. The person is the keyed index that the consents carry; two identifiers of
 // one person (phone, ID number) are two indices, with a budget each. Counted in the release's transaction, so it is exact.
 import type { Product } from "../catalogue/index.ts";
+import { chunks } from "../core/database.ts";
 import { WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import type { ClientLimits } from "./clients.ts";
 import type { ConsentDb } from "./schema.ts";
-import { chunks, type SpendableConsent } from "./spend-group.ts";
+import type { SpendableConsent } from "./spend-group.ts";
 
 const WINDOW_MS = 86_400_000;
 

@@ -109,6 +109,13 @@ export async function verifySignedRequest(
   };
 }
 
+export interface VerifiedCredentials {
+  readonly consent: ConsentClaims;
+  /** The proof's `jti` and `iat`. */
+  readonly proofId: string;
+  readonly issuedAt: number;
+}
+
 /**
  * Token and proof alone: who asks, under which consent, and that the body is what they signed.
  * @throws WjfError `token-*`, `dpop-*`.
@@ -117,11 +124,7 @@ export async function verifyCredentials(
   request: SignedRequest,
   rules: Omit<RequestRules, "isProduct">,
   clock: Clock,
-): Promise<{
-  readonly consent: ConsentClaims;
-  readonly proofId: string;
-  readonly issuedAt: number;
-}> {
+): Promise<VerifiedCredentials> {
   const consent = await verifyToken(request.token, rules, clock);
   const { jti, iat } = await verifyProof(request, consent, rules, clock);
   return { consent, proofId: jti, issuedAt: iat };
@@ -185,6 +188,17 @@ async function verifyProof(
   if (!isOneText(request.proof)) throw new WjfError("dpop-malformed");
   if (jkt !== consent.cnf.jkt) throw new WjfError("dpop-key");
   const claims = parseWith(ProofClaims, payload, "dpop-malformed", "proof");
+  requireProofOf(claims, request, rules, clock);
+  return claims;
+}
+
+/** That well signed claims are about this request, and not too old. @throws WjfError `dpop-expired`, `dpop-binding`. */
+export function requireProofOf(
+  claims: z.infer<typeof ProofClaims>,
+  request: SignedRequest,
+  rules: Pick<RequestRules, "url" | "maxProofAgeS">,
+  clock: Clock,
+): void {
   const ageS = clock.nowMs() / 1000 - claims.iat;
   if (ageS > rules.maxProofAgeS || ageS < -CLOCK_SKEW_S) throw new WjfError("dpop-expired");
   const bound =
@@ -194,10 +208,9 @@ async function verifyProof(
     claims.ath === sha256Base64url(request.token) &&
     claims["camara:bh"] === sha256Base64url(request.body);
   if (!bound) throw new WjfError("dpop-binding");
-  return claims;
 }
 
-const ProofClaims = z.object({
+export const ProofClaims = z.object({
   jti: z.string().min(8).max(128),
   htm: z.string().max(16),
   htu: z.string().max(2048),
@@ -255,6 +268,6 @@ export function signedPart(jws: string): string {
 }
 
 /** base64url without padding, white space or bits left over (RFC 7515 §2); an ES256 signature has 86 characters. */
-function isOneText(jws: string): boolean {
+export function isOneText(jws: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/.test(jws);
 }

@@ -3,6 +3,7 @@
 // takes, so what was read still stands when it is written. consent/lifecycle.ts says what the states mean; spend.ts does
 // the same for one release alone.
 import type { Selectable } from "kysely";
+import { chunks } from "../core/database.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { Notice, periodSeconds, QueryAuthorization } from "./consent-claims.ts";
@@ -44,9 +45,6 @@ interface Spending extends SpendableConsent {
   recent: number;
 }
 
-/** Rows per statement: one statement text for all but the last, well below both engines' parameter limits. */
-const ROWS_PER_STATEMENT = 100;
-
 export class GroupSpending {
   readonly #nowMs: number;
   readonly #consents: ReadonlyMap<string, Spending>;
@@ -65,7 +63,12 @@ export class GroupSpending {
         .select(COLUMNS)
         .where("id", "in", chunk)
         .execute();
-      for (const row of rows) consents.set(row.id, await spendingOf(tx, row, nowMs));
+      const found = rows.map((row) => ({ row, terms: readTerms(row.terms) }));
+      const recent = await countRecent(tx, found, nowMs);
+      for (const each of found) {
+        const { id } = each.row;
+        consents.set(id, spendingOf(each, recent.get(id) ?? 0));
+      }
     }
     return new GroupSpending(nowMs, consents);
   }
@@ -168,8 +171,12 @@ export class GroupSpending {
   }
 }
 
-async function spendingOf(tx: ConsentDb, row: Row, nowMs: number): Promise<Spending> {
-  const terms = readTerms(row.terms);
+interface ReadConsent {
+  readonly row: Row;
+  readonly terms: QueryAuthorization;
+}
+
+function spendingOf({ row, terms }: ReadConsent, recent: number): Spending {
   return {
     id: row.id,
     clientId: row.client_id,
@@ -178,24 +185,34 @@ async function spendingOf(tx: ConsentDb, row: Row, nowMs: number): Promise<Spend
     subjectIndex: row.subject_index,
     row,
     spent: [],
-    recent: terms.frequency === undefined ? 0 : await countRecent(tx, row.id, terms, nowMs),
+    recent,
   };
 }
 
+/** Uses within the present period of each consent whose terms limit them. */
 async function countRecent(
   tx: ConsentDb,
-  id: string,
-  { frequency }: QueryAuthorization,
+  consents: readonly ReadConsent[],
   nowMs: number,
-): Promise<number> {
-  const unit = frequency?.unit ?? "DAY";
-  const { used } = await tx
-    .selectFrom("consent_use")
-    .select((eb) => eb.fn.countAll<number>().as("used"))
-    .where("consent_id", "=", id)
-    .where("used_at", ">", nowMs - periodSeconds({ unit, value: 1 }) * 1000)
-    .executeTakeFirstOrThrow();
-  return used;
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const [unit, some] of Map.groupBy(consents, ({ terms }) => terms.frequency?.unit)) {
+    if (unit === undefined) continue;
+    const rows = await tx
+      .selectFrom("consent_use")
+      .select("consent_id")
+      .select((eb) => eb.fn.countAll<number>().as("used"))
+      .where(
+        "consent_id",
+        "in",
+        some.map(({ row }) => row.id),
+      )
+      .where("used_at", ">", nowMs - periodSeconds({ unit, value: 1 }) * 1000)
+      .groupBy("consent_id")
+      .execute();
+    for (const { consent_id, used } of rows) counts.set(consent_id, used);
+  }
+  return counts;
 }
 
 /** Consents of one institution mostly have the same terms, to the letter. */
@@ -209,10 +226,4 @@ function readTerms(text: string): QueryAuthorization {
   if (knownTerms.size >= TERMS_KEPT) knownTerms.clear();
   knownTerms.set(text, terms);
   return terms;
-}
-
-export function chunks<T>(values: readonly T[], size = ROWS_PER_STATEMENT): T[][] {
-  const parts: T[][] = [];
-  for (let at = 0; at < values.length; at += size) parts.push(values.slice(at, at + size));
-  return parts;
 }

@@ -3,6 +3,7 @@ export * from "./admission.ts";
 export * from "./batch-proof.ts";
 export * from "./batch-rows.ts";
 export * from "./batch-split.ts";
+export * from "./batch/request-checker.ts";
 export * from "./batch/token-checker.ts";
 export * from "./consent-claims.ts";
 export * from "./federation-view.ts";

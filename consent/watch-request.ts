@@ -3,20 +3,13 @@
 // manifest, never from this old signature. docs/decisions/071-watches.md.
 import { z } from "zod";
 import { MAX_CONDITIONS } from "../catalogue/watch-state.ts";
-import type { Clock } from "../core/clock.ts";
 import { sha256Hex, uuid8 } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProductRef, type QueryId } from "../core/ids.ts";
 import { parseJsonWith } from "../core/parse.ts";
+import type { RequestChecker } from "./batch/request-checker.ts";
 import { type ConsentClaims, Period, periodSeconds } from "./consent-claims.ts";
-import {
-  CLOCK_SKEW_S,
-  QueryBody,
-  type RequestRules,
-  signedPart,
-  type SignedRequest,
-  verifyCredentials,
-} from "./signed-request.ts";
+import { CLOCK_SKEW_S, QueryBody, signedPart, type SignedRequest } from "./signed-request.ts";
 
 export const WATCHES_PATH = "/v1/watches";
 
@@ -62,12 +55,9 @@ export interface StandingWatch {
  * Signatures, times, audience, scope and form; replay, live status and whether it is due are the caller's.
  * @throws WjfError `token-*`, `dpop-*`, `request-malformed`, `product-unknown`, `product-not-consented`.
  */
-export async function verifyWatch(
-  request: SignedRequest,
-  rules: RequestRules,
-  clock: Clock,
-): Promise<StandingWatch> {
-  const { consent, proofId, issuedAt } = await verifyCredentials(request, rules, clock);
+export function verifyWatch(request: SignedRequest, checker: RequestChecker): StandingWatch {
+  const { rules } = checker;
+  const { consent, proofId, issuedAt } = checker.check(request);
   const text = Buffer.from(request.body).toString("utf8");
   const body = parseJsonWith(WatchBody, text, "request-malformed", "body");
   if (!rules.isProduct(body.product)) throw new WjfError("product-unknown");

@@ -70,6 +70,18 @@ export async function openDatabase<Schema>(
   }
 }
 
+/** Rows per statement: one statement text for all but the last, well below both engines' parameter limits. */
+const ROWS_PER_STATEMENT = 100;
+
+/** What goes into one statement after another, where it is too much for one. */
+export function chunks<T>(values: readonly T[]): T[][] {
+  const parts: T[][] = [];
+  for (let at = 0; at < values.length; at += ROWS_PER_STATEMENT) {
+    parts.push(values.slice(at, at + ROWS_PER_STATEMENT));
+  }
+  return parts;
+}
+
 function connect<Schema>(url: string): Database<Schema> {
   if (url.startsWith("sqlite:")) {
     const path = url.slice("sqlite:".length);

@@ -18,16 +18,20 @@ export const RETRY_AFTER_S = 1;
 
 /** @param instance the request's id, which the log has too. */
 export function toProblem(error: WjfError, instance: string): Problem {
-  const { title, http, next, retryable } = errorEntry(error.code);
+  return { ...describeError(error.code, error.detail), instance: `urn:request:${instance}` };
+}
+
+/** Of one row among many. */
+export function describeError(code: ErrorCode, detail?: string): Omit<Problem, "instance"> {
+  const { title, http, next, retryable = false } = errorEntry(code);
   return {
-    type: `/errors#${error.code}`,
+    type: `/errors#${code}`,
     title,
     status: http,
-    code: error.code,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    code,
+    ...(detail !== undefined && { detail }),
     next,
-    retryable: retryable ?? false,
-    instance: `urn:request:${instance}`,
+    retryable,
   };
 }
 

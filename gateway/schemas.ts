@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { QueryBody } from "../consent/verifier.ts";
 
+export const NDJSON = "application/x-ndjson";
+
 export const ProblemSchema = z
   .object({
     type: z.string(),

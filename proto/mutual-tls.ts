@@ -82,14 +82,14 @@ export function clientSecurity(
   const secure = isRenewed(identity)
     ? experimental.createCertificateProviderChannelCredentials(identity, identity)
     : credentials.createSsl(identity.ca, identity.key, identity.certificate);
-  return { credentials: limitConnecting(secure, connectedWithinMs), options };
+  return { credentials: noticeFailures(secure, connectedWithinMs), options };
 }
 
 /**
- * grpc-js 1.14 waits for ever for a handshake, TLS's or HTTP/2's (grpc/grpc-node#2785): a party that goes silent within one would
- * never be called again. docs/decisions/083-silent-connections.md.
+ * grpc-js 1.14 waits for ever for a handshake, TLS's or HTTP/2's (grpc/grpc-node#2785), and for the end of a connection whose TLS has
+ * failed: the party would never be called again. docs/decisions/083-silent-connections.md.
  */
-function limitConnecting(secure: ChannelCredentials, withinMs: number): ChannelCredentials {
+function noticeFailures(secure: ChannelCredentials, withinMs: number): ChannelCredentials {
   const create = secure._createSecureConnector.bind(secure);
   secure._createSecureConnector = (...parameters) => {
     const connector = create(...parameters);
@@ -106,6 +106,8 @@ function limitConnecting(secure: ChannelCredentials, withinMs: number): ChannelC
       socket.once("close", () => clearTimeout(limit));
       const connected = await Promise.race([connect(socket), late]);
       made = connected.socket;
+      // Node leaves a socket open whose TLS has failed, and gRPC waits for its end: every further call would be refused.
+      made.once("error", () => made.destroy());
       return connected;
     };
     return connector;

@@ -4,7 +4,7 @@
 import { type KeyObject, verify } from "node:crypto";
 import { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
-import { WjfError } from "../../core/errors.ts";
+import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import { ConsentClaims } from "../consent-claims.ts";
 import { CLOCK_SKEW_S, type RequestRules } from "../signed-request.ts";
@@ -14,6 +14,31 @@ const Header = z.strictObject({ alg: z.string(), typ: z.string(), kid: z.string(
 
 const SIGNATURE_BYTES = 64;
 const HEADERS_KEPT = 64;
+const CODES = { malformed: "token-malformed", signature: "token-signature" } as const;
+
+/** The header as it is written, and the payload's text; nothing is verified. @throws WjfError `malformed`. */
+export function splitJws(jws: string, malformed: ErrorCode): { header: string; payload: string } {
+  const [header = "", payload = "", , ...more] = jws.split(".");
+  if (more.length > 0) throw new WjfError(malformed);
+  return { header, payload: Buffer.from(payload, "base64url").toString("utf8") };
+}
+
+/** ES256, RFC 7515 §5.2. @throws WjfError with one of these codes. */
+export function requireSigned(
+  jws: string,
+  key: KeyObject,
+  { malformed, signature: bad }: { readonly malformed: ErrorCode; readonly signature: ErrorCode },
+): void {
+  const at = jws.lastIndexOf(".");
+  const signature = jws.slice(at + 1);
+  const bytes = Buffer.from(signature, "base64url");
+  // One JWS has one text: bits that base64url leaves over would give it several, and several hashes.
+  if (bytes.length !== SIGNATURE_BYTES || bytes.toString("base64url") !== signature) {
+    throw new WjfError(malformed);
+  }
+  const signed = Buffer.from(jws.slice(0, at));
+  if (!verify("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, bytes)) throw new WjfError(bad);
+}
 
 export class TokenChecker {
   readonly #rules: Pick<RequestRules, "issuer" | "audience" | "tokenKeys">;
@@ -28,20 +53,9 @@ export class TokenChecker {
 
   /** Signature, form, issuer and audience; not yet the times. @throws WjfError `token-*`. */
   open(token: string): ConsentClaims {
-    const [header = "", payload = "", signature = "", ...more] = token.split(".");
-    if (more.length > 0) throw new WjfError("token-malformed");
-    const key = this.#keyFor(header);
-    const bytes = Buffer.from(signature, "base64url");
-    // One token has one text: bits that base64url leaves over would give it several, and several hashes.
-    if (bytes.length !== SIGNATURE_BYTES || bytes.toString("base64url") !== signature) {
-      throw new WjfError("token-malformed");
-    }
-    const signed = Buffer.from(token.slice(0, header.length + 1 + payload.length));
-    if (!verify("sha256", signed, { key, dsaEncoding: "ieee-p1363" }, bytes)) {
-      throw new WjfError("token-signature");
-    }
-    const text = Buffer.from(payload, "base64url").toString("utf8");
-    const claims = parseJsonWith(ConsentClaims, text, "token-claims", "token");
+    const { header, payload } = splitJws(token, "token-malformed");
+    requireSigned(token, this.#keyFor(header), CODES);
+    const claims = parseJsonWith(ConsentClaims, payload, "token-claims", "token");
     if (claims.iss !== this.#rules.issuer) throw new WjfError("token-issuer");
     if (claims.aud !== this.#rules.audience) throw new WjfError("token-audience");
     return claims;

@@ -8,6 +8,7 @@ import {
   type Product,
   requireProduct,
 } from "../../catalogue/index.ts";
+import { chunks } from "../../core/database.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { ProductRef, QueryId } from "../../core/ids.ts";
 import type { Client } from "../clients.ts";
@@ -16,7 +17,7 @@ import type { Sequencing } from "../log/index.ts";
 import type { LeafDraft } from "../log/leaf.ts";
 import { ObjectionMarks } from "../objections.ts";
 import { QueryBudget } from "../query-budget.ts";
-import { chunks, GroupSpending, type SpendableConsent } from "../spend-group.ts";
+import { GroupSpending, type SpendableConsent } from "../spend-group.ts";
 import type {
   AnsweredItem,
   GroupRelease,

@@ -1,9 +1,9 @@
 // What a group of releases is decided on, read in a few statements: clients, earlier releases under the same query ids, and
 // other institutions' releases about the same people. Reads only.
 import type { Selectable } from "kysely";
+import { chunks } from "../../core/database.ts";
 import { type Client, findClient } from "../clients.ts";
 import { type AuthorityDb, type AuthorityTx, consentTables } from "../ledger.ts";
-import { chunks } from "../spend-group.ts";
 import type { ReleaseTable } from "./schema.ts";
 
 export type EarlierRelease = Pick<

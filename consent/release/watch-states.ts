@@ -3,12 +3,12 @@
 // two changes, a node would know that it holds the person. Read and written in the release's own transaction.
 import { z } from "zod";
 import { type ConditionState, FIRST_STATE } from "../../catalogue/index.ts";
+import { chunks } from "../../core/database.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import type { AtRest } from "../at-rest.ts";
 import type { AuthorityTx } from "../ledger.ts";
 import type { ManifestWatch } from "../manifest.ts";
-import { chunks } from "../spend-group.ts";
 import type { WatchStateTable } from "./schema.ts";
 import { type Question, questionDigest } from "./stored-answer.ts";
 

@@ -1,6 +1,7 @@
 // The outbox: whoever has something to tell an institution puts it here, in the transaction in which it happened. What has been
 // committed is delivered at least once (delivery.ts); the event's id is what the institution drops duplicates by.
 import { canonicalJson } from "../../core/canonical.ts";
+import { chunks } from "../../core/database.ts";
 import type { GatewayTx } from "../database.ts";
 
 export type JsonObject = { readonly [name: string]: unknown };
@@ -47,28 +48,24 @@ export async function enqueue(
     .returning("last")
     .executeTakeFirstOrThrow();
   const fresh = await withoutKnown(tx, clientId, events);
-  for (const [i, { id, type, subject, time, data }] of fresh.entries()) {
-    await tx
-      .insertInto("alert")
-      .values({
-        client_id: clientId,
-        seq: last + 1 + i,
-        id,
-        sink,
-        type,
-        subject,
-        time,
-        data: canonicalJson(data),
-        state: "pending",
-        attempts: 0,
-        since: time * 1000,
-        due_at: time * 1000,
-        lease_owner: null,
-        settled_at: null,
-        outcome: null,
-      })
-      .execute();
-  }
+  const rows = fresh.map(({ id, type, subject, time, data }, i) => ({
+    client_id: clientId,
+    seq: last + 1 + i,
+    id,
+    sink,
+    type,
+    subject,
+    time,
+    data: canonicalJson(data),
+    state: "pending",
+    attempts: 0,
+    since: time * 1000,
+    due_at: time * 1000,
+    lease_owner: null,
+    settled_at: null,
+    outcome: null,
+  }));
+  for (const chunk of chunks(rows)) await tx.insertInto("alert").values(chunk).execute();
   await tx
     .updateTable("alert_stream")
     .set({ last: last + fresh.length })
@@ -76,21 +73,18 @@ export async function enqueue(
     .execute();
 }
 
-const IDS_AT_ONCE = 500;
-
 async function withoutKnown(
   tx: GatewayTx,
   clientId: string,
   events: readonly AlertEvent[],
 ): Promise<AlertEvent[]> {
   const byId = new Map(events.map((event) => [event.id, event]));
-  const ids = [...byId.keys()];
-  for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
+  for (const ids of chunks([...byId.keys()])) {
     const known = await tx
       .selectFrom("alert")
       .select("id")
       .where("client_id", "=", clientId)
-      .where("id", "in", ids.slice(at, at + IDS_AT_ONCE))
+      .where("id", "in", ids)
       .execute();
     for (const { id } of known) byId.delete(id);
   }

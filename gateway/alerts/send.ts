@@ -8,6 +8,7 @@ import type { LookupFunction } from "node:net";
 import { secondsSince } from "../../core/metrics.ts";
 import { VERSION } from "../../core/version.ts";
 import type { Envelope } from "./envelope.ts";
+import { AT_ONCE } from "./retry.ts";
 import type { AlertOutcome, Failure } from "./schema.ts";
 import { parseSink, type SinkPolicy } from "./sink.ts";
 
@@ -52,7 +53,7 @@ export class SinkClient implements Disposable {
   readonly #policy: SinkPolicy;
   readonly #limits: SinkLimits;
   readonly #resolve: ResolveName;
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 4, timeout: IDLE_MS });
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: AT_ONCE, timeout: IDLE_MS });
 
   constructor({ policy, limits = SINK_LIMITS, resolve = resolveName }: SinkClientOptions) {
     this.#policy = policy;

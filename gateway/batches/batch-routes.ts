@@ -10,6 +10,7 @@ import { parseWith } from "../../core/parse.ts";
 import { BATCHES_PATH, type FederationView, verifyKeyProof } from "../../consent/verifier.ts";
 import { readProof } from "../credentials.ts";
 import { ReplayGuard } from "../replay-guard.ts";
+import { NDJSON } from "../schemas.ts";
 import { batchSchemas, type BatchSchemaOut } from "./batch-schemas.ts";
 import type { BatchRunner } from "./batch-runner.ts";
 import type { Batch, BatchStore } from "./batch-store.ts";
@@ -23,8 +24,6 @@ export interface BatchRouteParts {
   readonly clock: Clock;
   readonly limits: BatchLimits;
 }
-
-export const NDJSON = "application/x-ndjson";
 
 /** Oldest proof of a request about a batch; remembered for as long. */
 const MAX_PROOF_AGE_S = 60;

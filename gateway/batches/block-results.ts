@@ -3,8 +3,9 @@
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
 import { z } from "zod";
-import { type ErrorCode, errorEntry, isErrorCode } from "../../core/errors.ts";
+import { type ErrorCode, isErrorCode } from "../../core/errors.ts";
 import { parseJsonWith } from "../../core/parse.ts";
+import { describeError } from "../problem.ts";
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -54,30 +55,8 @@ function resultLine(row: RowResult, checkpoint: string): string {
 }
 
 function refused({ line, query_id, refusal, detail }: Extract<RowResult, { refusal: unknown }>) {
-  const {
-    title,
-    http,
-    next,
-    retryable = false,
-  } = errorEntry(refusal) as {
-    title: string;
-    http: number;
-    next: string;
-    retryable?: boolean;
-  };
-  return {
-    line,
-    ...(query_id !== undefined && { query_id }),
-    error: {
-      type: `/errors#${refusal}`,
-      title,
-      status: http,
-      code: refusal,
-      ...(detail !== undefined && { detail }),
-      next,
-      retryable,
-    },
-  };
+  const error = describeError(refusal, detail);
+  return { line, ...(query_id !== undefined && { query_id }), error };
 }
 
 export async function packLines(lines: Buffer): Promise<Buffer> {

@@ -5,9 +5,11 @@ import type { Clock } from "../../core/clock.ts";
 import type { SinkPolicy } from "../alerts/sink.ts";
 import type { BatchFanOutParts } from "../batches/batch-fan-out.ts";
 import type { GatewayDb } from "../database.ts";
+import { WatchConsents } from "./watch-consents.ts";
 import { watchRoutes, type WatchRouteParts } from "./watch-routes.ts";
 import { WatchRunner } from "./watch-runner.ts";
 import { WatchStore } from "./watch-store.ts";
+import { MAX_UPLOAD_ROWS } from "./watch-upload.ts";
 
 export { endUnwanted } from "./watch-endings.ts";
 
@@ -22,13 +24,25 @@ const LOOK_EVERY_MS = 1000;
 /** Watches of one gateway process. */
 export class Watches implements AsyncDisposable {
   readonly runner: WatchRunner;
+  readonly #consents: WatchConsents;
   readonly #parts: WatchRouteParts;
 
   constructor(options: WatchesOptions) {
-    const { db, clock, view, catalogue, sinks } = options;
+    const { db, clock, view, catalogue, sinks, log } = options;
     const store = new WatchStore(db, clock, randomUUID());
-    this.runner = new WatchRunner({ ...options, store, lookEveryMs: LOOK_EVERY_MS });
-    this.#parts = { store, runner: this.runner, view, catalogue, clock, sinks };
+    const scheduled = { ...options, store, lookEveryMs: LOOK_EVERY_MS };
+    this.runner = new WatchRunner(scheduled);
+    this.#consents = new WatchConsents(scheduled);
+    this.#parts = {
+      store,
+      runner: this.runner,
+      view,
+      catalogue,
+      clock,
+      sinks,
+      log,
+      maxRows: MAX_UPLOAD_ROWS,
+    };
   }
 
   async register(app: FastifyInstance): Promise<void> {
@@ -36,6 +50,7 @@ export class Watches implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#consents[Symbol.asyncDispose]();
     await this.runner[Symbol.asyncDispose]();
   }
 }

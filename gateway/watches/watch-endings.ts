@@ -1,11 +1,44 @@
 // How a watch ends or pauses, once, with its institution told in the same transaction, whoever found out and however often.
 import type { Selectable } from "kysely";
 import { type Clock, nowSeconds } from "../../core/clock.ts";
+import type { ErrorCode } from "../../core/errors.ts";
 import { type AlertEvent, enqueue } from "../alerts/outbox.ts";
 import type { AlertTable } from "../alerts/schema.ts";
 import type { GatewayTx } from "../database.ts";
 import type { WatchTable } from "./schema.ts";
 import { endedEvent, updatedEvent } from "./watch-events.ts";
+
+/** What no later evaluation can mend: the watch ends with it as the reason. */
+const ENDING = new Set<ErrorCode>([
+  "consent-revoked",
+  "consent-expired",
+  "consent-consumed",
+  "consent-unknown",
+  "token-malformed",
+  "token-algorithm",
+  "token-signature",
+  "token-claims",
+  "token-expired",
+  "token-audience",
+  "token-issuer",
+  "dpop-malformed",
+  "dpop-key",
+  "dpop-signature",
+  "dpop-binding",
+  "client-unknown",
+  "client-sealed-only",
+  "product-not-consented",
+  "product-unknown",
+  "request-malformed",
+  "claims-invalid",
+  "query-conflict",
+  "watch-expired",
+  "watch-only",
+]);
+
+export function endsWatch(refusal: ErrorCode): boolean {
+  return ENDING.has(refusal);
+}
 
 /** For good: the signed request is destroyed, and a lease with it, so what an evaluation under way finds is not told. */
 export async function endWatch(
@@ -30,7 +63,8 @@ export async function endWatch(
     .where("state", "!=", "ended")
     .returningAll()
     .executeTakeFirst();
-  if (ended !== undefined) await tell(tx, ended, [endedEvent(ended, nowSeconds(clock), reason)]);
+  if (ended === undefined) return;
+  await tell(tx, [{ watch: ended, events: [endedEvent(ended, nowSeconds(clock), reason)] }]);
 }
 
 /** Its sink has answered 410: the institution wants no more of it. One that tells another sink by now goes on. */
@@ -67,13 +101,28 @@ export async function pauseWatch(
   if (watch === undefined) return;
   const change = { state: to, ...(reason !== null && { reason }) };
   const nth = `${to}.${clock.nowMs()}`;
-  await tell(tx, watch, [updatedEvent(watch, nowSeconds(clock), nth, change)]);
+  await tell(tx, [{ watch, events: [updatedEvent(watch, nowSeconds(clock), nth, change)] }]);
 }
 
-export async function tell(
-  tx: GatewayTx,
-  watch: Pick<Selectable<WatchTable>, "client_id" | "sink">,
-  events: readonly AlertEvent[],
-): Promise<void> {
-  await enqueue(tx, { clientId: watch.client_id, sink: watch.sink }, events);
+/** What there is to tell of one watch. */
+export interface Told {
+  readonly watch: Pick<Selectable<WatchTable>, "client_id" | "sink">;
+  readonly events: readonly AlertEvent[];
+}
+
+export async function tell(tx: GatewayTx, told: readonly Told[]): Promise<void> {
+  const to = ({ client_id, sink }: Told["watch"]): string => `${client_id} ${sink}`;
+  // By institution, ascending, as the outbox wants its locks to be taken.
+  const bySink = [...Map.groupBy(told, ({ watch }) => to(watch))].toSorted(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  for (const [, some] of bySink) {
+    const [{ watch }] = some as [Told];
+    const destination = { clientId: watch.client_id, sink: watch.sink };
+    await enqueue(
+      tx,
+      destination,
+      some.flatMap(({ events }) => events),
+    );
+  }
 }

@@ -1,20 +1,24 @@
 // What came of evaluations, written down once: the watch's next moment and the events it gave, in one transaction, conditional on
 // the lease under which it was asked.
-import type { Updateable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
+import { chunks } from "../../core/database.ts";
 import type { AlertEvent } from "../alerts/outbox.ts";
 import type { GatewayTx } from "../database.ts";
-import type { WatchTable } from "./schema.ts";
-import { endWatch, pauseWatch, tell } from "./watch-endings.ts";
+import { endWatch, pauseWatch, tell, type Told } from "./watch-endings.ts";
 import type { Watch } from "./watch-store.ts";
 
 export type Outcome =
   /** Evaluated: these are its news. */
-  | { readonly watch: Watch; readonly events: readonly AlertEvent[] }
+  | Evaluated
   | { readonly watch: Watch; readonly ends: string }
   /** Not evaluated, for a reason that passes; asked again then. */
   | { readonly watch: Watch; readonly againAt: number; readonly failed: boolean }
   | { readonly watch: Watch; readonly pauses: string };
+
+interface Evaluated {
+  readonly watch: Watch;
+  readonly events: readonly AlertEvent[];
+}
 
 /** Whose leases they are. */
 interface Holder {
@@ -27,76 +31,79 @@ export async function recordOutcomes(
   outcomes: readonly Outcome[],
   holder: Holder,
 ): Promise<void> {
-  const isQuiet = (outcome: Outcome): boolean => "events" in outcome && outcome.events.length === 0;
-  const quiet = outcomes.filter(isQuiet).map(({ watch }) => watch.id);
   // The outbox locks each institution's stream: in one order, everywhere.
-  const others = outcomes
-    .filter((outcome) => !isQuiet(outcome))
-    .toSorted((a, b) => compare(a.watch.client_id, b.watch.client_id));
-  await recordQuiet(tx, quiet, holder);
-  for (const outcome of others) await recordOne(tx, outcome, holder);
+  const byClient = [...Map.groupBy(outcomes, ({ watch }) => watch.client_id)];
+  for (const [, ofClient] of byClient.toSorted(([a], [b]) => compare(a, b))) {
+    await recordEvaluated(
+      tx,
+      ofClient.filter((outcome) => "events" in outcome),
+      holder,
+    );
+    for (const outcome of ofClient) {
+      if (!("events" in outcome)) await recordOther(tx, outcome, holder);
+    }
+  }
 }
 
-/** Most evaluations: nothing has changed. */
-async function recordQuiet(
+/** Those with as many news, most of them none, in one statement. */
+async function recordEvaluated(
   tx: GatewayTx,
-  ids: readonly string[],
-  { owner }: Holder,
+  evaluated: readonly Evaluated[],
+  { owner, clock }: Holder,
 ): Promise<void> {
-  if (ids.length === 0) return;
-  await tx
-    .updateTable("watch")
-    .set((eb) => ({
-      asked: 0,
-      failures: 0,
-      lease_owner: null,
-      lease_until: 0,
-      evaluated_at: eb.ref("due_at"),
-      due_at: eb("due_at", "+", eb.ref("every_s")),
-      next_at: eb(eb.parens("due_at", "+", eb.ref("every_s")), "*", 1000),
-    }))
-    .where("id", "in", [...ids])
-    .where("lease_owner", "=", owner)
-    .where("state", "!=", "ended")
-    .execute();
+  const told: Told[] = [];
+  const enough: string[] = [];
+  for (const [changes, some] of Map.groupBy(evaluated, ({ events }) => events.length)) {
+    const events = new Map(some.map((each) => [each.watch.id, each.events]));
+    for (const ids of chunks([...events.keys()])) {
+      const kept = await tx
+        .updateTable("watch")
+        .set((eb) => ({
+          asked: 0,
+          failures: 0,
+          lease_owner: null,
+          lease_until: 0,
+          evaluated_at: eb.ref("due_at"),
+          due_at: eb("due_at", "+", eb.ref("every_s")),
+          next_at: eb(eb.parens("due_at", "+", eb.ref("every_s")), "*", 1000),
+          events: eb("events", "+", changes),
+        }))
+        .where("id", "in", ids)
+        .where("lease_owner", "=", owner)
+        .where("state", "!=", "ended")
+        .returning(["id", "client_id", "sink", "events", "max_events"])
+        .execute();
+      if (changes === 0) continue;
+      for (const watch of kept) {
+        told.push({ watch, events: events.get(watch.id) ?? [] });
+        if (watch.max_events !== null && watch.events >= watch.max_events) enough.push(watch.id);
+      }
+    }
+  }
+  await tell(tx, told);
+  for (const id of enough) await endWatch(tx, id, "max-events", clock);
 }
 
-async function recordOne(tx: GatewayTx, outcome: Outcome, { owner, clock }: Holder): Promise<void> {
+async function recordOther(
+  tx: GatewayTx,
+  outcome: Exclude<Outcome, Evaluated>,
+  { owner, clock }: Holder,
+): Promise<void> {
   const { watch } = outcome;
-  const kept = await tx
+  const again =
+    "againAt" in outcome
+      ? { failures: watch.failures + (outcome.failed ? 1 : 0), next_at: outcome.againAt }
+      : {};
+  const { numUpdatedRows } = await tx
     .updateTable("watch")
-    .set({ ...settled(outcome), lease_owner: null, lease_until: 0 })
+    .set({ ...again, asked: 0, lease_owner: null, lease_until: 0 })
     .where("id", "=", watch.id)
     .where("lease_owner", "=", owner)
     .where("state", "!=", "ended")
-    .returningAll()
     .executeTakeFirst();
-  if (kept === undefined) return;
-  if ("ends" in outcome) return await endWatch(tx, watch.id, outcome.ends, clock);
-  if ("pauses" in outcome) return await pauseWatch(tx, watch.id, outcome.pauses, clock);
-  if (!("events" in outcome)) return;
-  await tell(tx, kept, outcome.events);
-  if (kept.max_events !== null && kept.events >= kept.max_events) {
-    await endWatch(tx, watch.id, "max-events", clock);
-  }
-}
-
-function settled(outcome: Outcome): Updateable<WatchTable> {
-  const { watch } = outcome;
-  if ("againAt" in outcome) {
-    const failures = watch.failures + (outcome.failed ? 1 : 0);
-    return { asked: 0, failures, next_at: outcome.againAt };
-  }
-  if (!("events" in outcome)) return { asked: 0 };
-  const due = watch.due_at + watch.every_s;
-  return {
-    asked: 0,
-    failures: 0,
-    due_at: due,
-    next_at: due * 1000,
-    evaluated_at: watch.due_at,
-    events: watch.events + outcome.events.length,
-  };
+  if (numUpdatedRows !== 1n) return;
+  if ("ends" in outcome) await endWatch(tx, watch.id, outcome.ends, clock);
+  if ("pauses" in outcome) await pauseWatch(tx, watch.id, outcome.pauses, clock);
 }
 
 function compare(a: string, b: string): number {

@@ -1,25 +1,20 @@
 // The HTTP API of watches: created by a signed request that stands, seen and changed by the holder of the key that signed it,
 // proven by DPoP on every request, and by nobody else. docs/decisions/071-watches.md.
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { type Catalogue, requireProduct } from "../../catalogue/index.ts";
-import { sha256Hex } from "../../core/canonical.ts";
-import { type Clock, nowSeconds } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseJsonWith, parseWith } from "../../core/parse.ts";
 import {
-  type FederationView,
-  periodSeconds,
-  requestRules,
   secondsOf,
   type SignedRequest,
-  type StandingWatch,
   verifyKeyProof,
-  verifyWatch,
   WATCHES_PATH,
 } from "../../consent/verifier.ts";
-import { parseSink, type SinkPolicy } from "../alerts/sink.ts";
+import { parseSink } from "../alerts/sink.ts";
 import { readCredentials, readProof } from "../credentials.ts";
 import { ReplayGuard } from "../replay-guard.ts";
+import { NDJSON } from "../schemas.ts";
+import { type Creation, readNewWatch, requestChecker } from "./watch-creation.ts";
 import type { WatchRunner } from "./watch-runner.ts";
 import {
   WatchParams,
@@ -28,15 +23,11 @@ import {
   watchSchemas,
   type WatchSchemaOut,
 } from "./watch-schemas.ts";
-import type { Watch, WatchChange, WatchStore } from "./watch-store.ts";
+import type { Watch, WatchChange } from "./watch-store.ts";
+import { takeUpload, type UploadParts } from "./watch-upload.ts";
 
-export interface WatchRouteParts {
-  readonly store: WatchStore;
+export interface WatchRouteParts extends UploadParts {
   readonly runner: WatchRunner;
-  readonly view: FederationView;
-  readonly catalogue: Catalogue;
-  readonly clock: Clock;
-  readonly sinks: SinkPolicy;
 }
 
 /** Oldest proof of a request; remembered for as long. */
@@ -47,11 +38,16 @@ const asIs = () => (value: unknown) => ({ value });
 export async function watchRoutes(app: FastifyInstance, parts: WatchRouteParts): Promise<void> {
   const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
   const own = async (request: FastifyRequest) => await ownWatch(request, replays, parts);
+  // An upload is never in memory: what has not been dealt with is not read.
+  app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload));
   app.post(WATCHES_PATH, {
     schema: watchSchemas.create,
     // The body is bytes until its signature has been verified.
     validatorCompiler: asIs,
     handler: async (request, reply) => {
+      if (request.body instanceof Readable) {
+        return await reply.type(NDJSON).send(takeUpload(request.body, parts));
+      }
       const { watch, created } = await createWatch(readCredentials(request), replays, parts);
       if (created) void parts.runner.look();
       return await reply.status(created ? 201 : 200).send(describe(watch));
@@ -91,53 +87,20 @@ export async function watchRoutes(app: FastifyInstance, parts: WatchRouteParts):
 
 /**
  * Idempotent: the same request, signed again or not, is the same watch.
- * @throws WjfError `token-*`, `dpop-*`, `request-malformed`, `product-*`, `consent-*`, `sink-refused`, `watch-frequency`,
- * `query-conflict`.
+ * @throws WjfError what `readNewWatch` throws, `dpop-replayed`, `query-conflict`, `rate-limited`.
  */
 async function createWatch(
   credentials: SignedRequest,
   replays: ReplayGuard,
-  { store, view, catalogue, clock, sinks }: WatchRouteParts,
-) {
-  const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S, WATCHES_PATH);
-  const standing = await verifyWatch(credentials, rules, clock);
-  const { consent, body, id, everyS, startsS, expiresS } = standing;
-  if (requireProduct(catalogue, body.product).rule.type !== "watch") {
-    throw new WjfError("product-unknown", "not a product to watch");
-  }
-  requireAllowed(standing);
-  if (expiresS !== undefined && expiresS <= nowSeconds(clock)) throw new WjfError("watch-expired");
-  const sink = parseSink(body.sink.url, sinks);
-  view.requireActive(consent.status);
-  const { status_list: status } = consent.status;
-  replays.requireFresh(consent.cnf.jkt, standing.proofId);
-  return await store.create({
-    id,
-    client_id: consent.client_id,
-    jkt: consent.cnf.jkt,
-    consent_id: consent.grant_id,
-    status_uri: status.uri,
-    status_idx: status.idx,
-    product: body.product,
-    token: credentials.token,
-    proof: credentials.proof,
-    body: Buffer.from(credentials.body).toString("utf8"),
-    body_sha256: sha256Hex(credentials.body),
-    sealed: body.sealed ? 1 : 0,
-    sink: sink.href,
-    every_s: everyS,
-    due_at: startsS,
-    expires_at: expiresS ?? null,
-    max_events: body.max_events ?? null,
-  });
-}
-
-/** @throws WjfError `watch-frequency` when the schedule alone would use more than the consent's frequency. */
-function requireAllowed({ consent, everyS }: StandingWatch): void {
-  const [{ frequency }] = consent.authorization_details;
-  if (frequency === undefined) return;
-  const unitS = periodSeconds({ unit: frequency.unit, value: 1 });
-  if (everyS * frequency.value < unitS) throw new WjfError("watch-frequency");
+  parts: WatchRouteParts,
+): Promise<Extract<Creation, { watch: unknown }>> {
+  const checker = requestChecker(parts, MAX_PROOF_AGE_S);
+  const { watch, proofId } = readNewWatch(credentials, checker, parts);
+  replays.requireFresh(watch.jkt, proofId);
+  const [creation] = await parts.store.create([watch]);
+  if (creation === undefined) throw new WjfError("internal", "no watch");
+  if ("refusal" in creation) throw creation.refusal;
+  return creation;
 }
 
 function readChange(

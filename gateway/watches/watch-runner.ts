@@ -1,8 +1,7 @@
 // The scheduler: asks for what is due, as many watches in one fan-out as the authority admits, and records what comes of it.
-// It ends and pauses watches as soon as the status lists say that their consents are. One per gateway process; replicas share
-// the watches by their leases.
+// One per gateway process; replicas share the watches by their leases.
 import type { Catalogue } from "../../catalogue/index.ts";
-import { type Clock, nowSeconds } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { parseJsonWith } from "../../core/parse.ts";
@@ -16,6 +15,8 @@ import {
   TIMEOUTS_MS,
 } from "../batches/batch-fan-out.ts";
 import { watchEvaluations } from "../metrics.ts";
+import { refusalOf } from "./watch-consents.ts";
+import { endsWatch } from "./watch-endings.ts";
 import { changeEvents } from "./watch-events.ts";
 import type { Outcome } from "./watch-outcomes.ts";
 import { LEASE_MS, type Watch, type WatchStore } from "./watch-store.ts";
@@ -33,39 +34,9 @@ export interface WatchRunnerParts extends BatchFanOutParts {
 const IN_FLIGHT = 2;
 /** An admission's credentials stay below half of the largest message. */
 const MAX_BYTES = 7 * 1024 * 1024;
-/** Watches whose consents are looked after in one look. */
-const PAGE = 5000;
 const PURGE_EVERY_MS = 3_600_000;
 
 const BACKOFF_MS = { first: 5000, longest: 900_000 };
-
-/** What no later evaluation can mend: the watch ends with it as the reason. */
-const ENDING = new Set<ErrorCode>([
-  "consent-revoked",
-  "consent-expired",
-  "consent-consumed",
-  "consent-unknown",
-  "token-malformed",
-  "token-algorithm",
-  "token-signature",
-  "token-claims",
-  "token-expired",
-  "token-audience",
-  "token-issuer",
-  "dpop-malformed",
-  "dpop-key",
-  "dpop-signature",
-  "dpop-binding",
-  "client-unknown",
-  "client-sealed-only",
-  "product-not-consented",
-  "product-unknown",
-  "request-malformed",
-  "claims-invalid",
-  "query-conflict",
-  "watch-expired",
-  "watch-only",
-]);
 
 export class WatchRunner implements AsyncDisposable {
   readonly #parts: WatchRunnerParts;
@@ -73,8 +44,6 @@ export class WatchRunner implements AsyncDisposable {
   #stopped = false;
   #looking: Promise<void> | undefined;
   #again = false;
-  /** Where looking after consents goes on. */
-  #after = "";
 
   constructor(parts: WatchRunnerParts) {
     this.#parts = parts;
@@ -91,7 +60,7 @@ export class WatchRunner implements AsyncDisposable {
     void this.look();
   }
 
-  /** Looks after consents, then evaluates all that is due. Resolves when nothing is. */
+  /** Evaluates all that is due. Resolves when nothing is. */
   look(): Promise<void> {
     this.#again = true;
     this.#looking ??= this.#work()
@@ -105,37 +74,7 @@ export class WatchRunner implements AsyncDisposable {
   async #work(): Promise<void> {
     while (this.#again && !this.#stopped) {
       this.#again = false;
-      await this.#lookAfter();
       await Promise.all(Array.from({ length: IN_FLIGHT }, () => this.#evaluateDue()));
-    }
-  }
-
-  async #lookAfter(): Promise<void> {
-    const { store, clock } = this.#parts;
-    const page = await store.standing(this.#after, PAGE);
-    this.#after = page.length < PAGE ? "" : (page.at(-1)?.id ?? "");
-    for (const { id, state, asked, status_uri: uri, status_idx: idx, expires_at } of page) {
-      if (this.#stopped) return;
-      const refusal = isOver(expires_at, nowSeconds(clock))
-        ? "watch-expired"
-        : this.#refusal(uri, idx);
-      // Used up perhaps by the evaluation under way, whose outcome is still to come.
-      if (refusal === "consent-consumed" && asked === 1) continue;
-      if (refusal === undefined && state === "paused") await store.setPaused(id, null);
-      else if (refusal === "consent-paused" && state === "active") {
-        await store.setPaused(id, refusal);
-      } else if (refusal !== undefined && ENDING.has(refusal)) await store.end(id, refusal);
-    }
-  }
-
-  /** Why the consent cannot be used, as far as the gateway knows. */
-  #refusal(uri: string, idx: number): ErrorCode | undefined {
-    try {
-      this.#parts.view.requireActive({ status_list: { uri, idx } });
-      return undefined;
-    } catch (error) {
-      if (error instanceof WjfError) return error.code;
-      throw error;
     }
   }
 
@@ -151,15 +90,14 @@ export class WatchRunner implements AsyncDisposable {
   }
 
   async #evaluate(taken: readonly Watch[]): Promise<void> {
-    const { store, log, clock } = this.#parts;
+    const { store, view, log, clock } = this.#parts;
     const outcomes: Outcome[] = [];
     const asked: Watch[] = [];
     for (const watch of taken) {
-      const refusal = isOver(watch.expires_at, watch.due_at)
-        ? "watch-expired"
-        : this.#refusal(watch.status_uri, watch.status_idx);
+      const refusal = refusalOf(watch, watch.due_at, view);
       // What is used up may have been so by the very evaluation whose outcome was lost: the authority knows.
       if (refusal === undefined || refusal === "consent-consumed") asked.push(watch);
+      else if (refusal === "consent-paused") outcomes.push({ watch, pauses: refusal });
       else outcomes.push(this.#refused(watch, refusal));
     }
     const renewal = setInterval(() => {
@@ -209,8 +147,7 @@ export class WatchRunner implements AsyncDisposable {
 
   #refused(watch: Watch, refusal: ErrorCode): Outcome {
     watchEvaluations.inc({ result: "refusal" });
-    if (ENDING.has(refusal)) return { watch, ends: refusal };
-    if (refusal === "consent-paused") return { watch, pauses: refusal };
+    if (endsWatch(refusal)) return { watch, ends: refusal };
     const now = this.#parts.clock.nowMs();
     // A later moment was evaluated: by another replica, or before the database was restored. On with the next one.
     if (refusal === "watch-not-due") {
@@ -220,6 +157,8 @@ export class WatchRunner implements AsyncDisposable {
         failed: false,
       };
     }
+    // A pause that only the authority knows of so far comes again too: the list that is still to come pauses the watch, or
+    // an older one would set it going again at once.
     const backoff = Math.min(
       BACKOFF_MS.first * 2 ** Math.min(watch.failures, 20),
       BACKOFF_MS.longest,
@@ -233,10 +172,6 @@ export class WatchRunner implements AsyncDisposable {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#looking;
   }
-}
-
-function isOver(expiresAt: number | null, atS: number): boolean {
-  return expiresAt !== null && expiresAt <= atS;
 }
 
 function withinBytes(watches: readonly Watch[]): readonly Watch[] {

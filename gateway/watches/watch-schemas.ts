@@ -1,7 +1,7 @@
 // What the watch routes take and give, as zod schemas: OpenAPI is generated from these.
 import { z } from "zod";
 import { WatchBody } from "../../consent/verifier.ts";
-import { ProblemSchema } from "../schemas.ts";
+import { NDJSON, ProblemSchema } from "../schemas.ts";
 import { WATCH_STATES } from "./schema.ts";
 
 export const WatchSchema = z
@@ -39,6 +39,35 @@ export const WatchQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 
+/** One line of an upload: what a request for one watch has in its headers, and its body. */
+export const UploadRow = z
+  .strictObject({
+    token: z
+      .string()
+      .max(16 * 1024)
+      .describe("Consent token, JWS compact"),
+    proof: z
+      .string()
+      .max(8 * 1024)
+      .describe("DPoP proof over token and body"),
+    body: z
+      .string()
+      .describe("The JSON of one watch as a string: the very text that the proof signs"),
+  })
+  .meta({ id: "WatchUploadRow" });
+
+export const UploadResult = z
+  .object({
+    line: z.int().describe("From 1; without one: the upload broke off, and no later row was taken"),
+    watch_id: z.uuid(),
+    state: z.enum(WATCH_STATES),
+    created: z.boolean().describe("false: it was there already"),
+    error: ProblemSchema.omit({ instance: true }).describe("Instead of a watch"),
+  })
+  .partial()
+  .meta({ id: "WatchUploadResult" });
+export type UploadResult = z.infer<typeof UploadResult>;
+
 const problems = { 401: ProblemSchema, 404: ProblemSchema, 429: ProblemSchema, 503: ProblemSchema };
 const security: { [scheme: string]: string[] }[] = [];
 const tags = ["watches"];
@@ -52,12 +81,22 @@ export const watchSchemas = {
       "Signed as a question is: `Authorization: DPoP <consent token>` of a PERIODIC consent, and a `DPoP` proof for this " +
       "URL with `camara:bh`. The request stands for every moment of its schedule. `claims` are sealed to the provinces: " +
       '`{"conditions": [{"indicator", "params"?, "claim"?}]}` as in the product\'s `claims_schema`; `conditions` says how ' +
-      "many they are. Changes go to `sink`: crossed, back, or unknown. The same request again is the same watch.",
+      "many they are. Changes go to `sink`: crossed, back, or unknown. The same request again is the same watch.\n\n" +
+      "**In bulk**: NDJSON, one `WatchUploadRow` a line, 100,000 at most, without those two headers: each row has its own " +
+      "token and proof, for this same URL, up to an hour old. The answer is 200 and NDJSON, a `WatchUploadResult` for each " +
+      "row, in order, while the upload goes on. A row stands or falls alone; one without a result has to be sent again.",
+    consumes: ["application/json", NDJSON],
     tags,
     security,
     body: WatchBody,
     response: {
-      200: WatchSchema.describe("It was there already"),
+      200: {
+        description: "It was there already; or the results of an upload",
+        content: {
+          "application/json": { schema: WatchSchema },
+          [NDJSON]: { schema: UploadResult },
+        },
+      },
       201: WatchSchema,
       400: ProblemSchema,
       403: ProblemSchema,

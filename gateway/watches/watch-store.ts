@@ -4,37 +4,19 @@
 import { type Selectable, sql } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import { nowSeconds } from "../../core/clock.ts";
-import { WjfError } from "../../core/errors.ts";
-import type { GatewayDb, GatewayTx } from "../database.ts";
+import type { GatewayDb } from "../database.ts";
 import type { WatchTable } from "./schema.ts";
+import { type Creation, createWatches, type NewWatch } from "./watch-creation.ts";
 import { endWatch, pauseWatch, tell } from "./watch-endings.ts";
+import { updatedEvent } from "./watch-events.ts";
 import { type Outcome, recordOutcomes } from "./watch-outcomes.ts";
-import { startedEvent, updatedEvent } from "./watch-events.ts";
 
 export type Watch = Selectable<WatchTable>;
 
 /** How long a lease lasts; its holder renews it three times as often. */
 export const LEASE_MS = 30_000;
 
-/** One consent carries this many watches at once. */
-const PER_CONSENT = 24;
-
 const KEPT_MS = 30 * 86_400_000;
-
-export type NewWatch = Omit<
-  Watch,
-  | "asked"
-  | "failures"
-  | "next_at"
-  | "evaluated_at"
-  | "events"
-  | "state"
-  | "reason"
-  | "created_at"
-  | "ended_at"
-  | "lease_owner"
-  | "lease_until"
->;
 
 /** What its institution may change while it stands. */
 export type WatchChange = Partial<Pick<Watch, "sink" | "expires_at" | "max_events">>;
@@ -67,56 +49,12 @@ export class WatchStore {
       .execute();
   }
 
-  /**
-   * The same request again is the same watch.
-   * @throws WjfError `query-conflict` for another request under its id, `rate-limited`.
-   */
-  async create(watch: NewWatch): Promise<{ readonly watch: Watch; readonly created: boolean }> {
-    const now = this.#clock.nowMs();
-    return await this.#db.transaction().execute(async (tx) => {
-      const { standing } = await tx
-        .selectFrom("watch")
-        .select((eb) => eb.fn.countAll<number>().as("standing"))
-        .where("consent_id", "=", watch.consent_id)
-        .where("state", "!=", "ended")
-        .executeTakeFirstOrThrow();
-      const values: Watch = {
-        ...watch,
-        asked: 0,
-        failures: 0,
-        next_at: watch.due_at * 1000,
-        evaluated_at: null,
-        events: 0,
-        state: "active",
-        reason: null,
-        created_at: now,
-        ended_at: null,
-        lease_owner: null,
-        lease_until: 0,
-      };
-      const added = await tx
-        .insertInto("watch")
-        .values(values)
-        .onConflict((conflict) => conflict.column("id").doNothing())
-        .executeTakeFirst();
-      if (added.numInsertedOrUpdatedRows !== 1n) {
-        return { watch: await this.#same(tx, watch), created: false };
-      }
-      if (standing >= PER_CONSENT) throw new WjfError("rate-limited", "watches of one consent");
-      await tell(tx, values, [startedEvent(values, nowSeconds(this.#clock))]);
-      return { watch: values, created: true };
-    });
-  }
-
-  async #same(tx: GatewayTx, { id, jkt, body_sha256 }: NewWatch): Promise<Watch> {
-    const known = await tx
-      .selectFrom("watch")
-      .selectAll()
-      .where("id", "=", id)
-      .executeTakeFirstOrThrow();
-    if (known.jkt !== jkt || known.body_sha256 !== body_sha256)
-      throw new WjfError("query-conflict");
-    return known;
+  /** Each is new, there already, or refused: see `createWatches`. */
+  async create(wanted: readonly NewWatch[]): Promise<Creation[]> {
+    if (wanted.length === 0) return [];
+    return await this.#db
+      .transaction()
+      .execute(async (tx) => await createWatches(tx, wanted, this.#clock));
   }
 
   /** @param nth tells this change from others. */
@@ -131,7 +69,7 @@ export class WatchStore {
         .executeTakeFirst();
       if (watch === undefined) return undefined;
       const event = updatedEvent(watch, nowSeconds(this.#clock), nth, { state: watch.state });
-      await tell(tx, watch, [event]);
+      await tell(tx, [{ watch, events: [event] }]);
       return watch;
     });
   }

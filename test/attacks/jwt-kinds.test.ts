@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { signStatusList, StatusList, verifyStatusList } from "../../consent/status-list.ts";
 import {
   BATCHES_PATH,
+  RequestChecker,
   TokenChecker,
   verifyBatchProof,
   verifyKeyProof,
@@ -137,6 +138,11 @@ const verifiers: readonly [string, Kind, (jwt: string) => unknown][] = [
     (jwt) => verifySignedRequest({ token, proof: jwt, body: Buffer.from(BODY) }, rules, clock),
   ],
   ["a batch row's token", "consent token", (jwt) => new TokenChecker(rules, clock).open(jwt)],
+  [
+    "a watch's proof",
+    "query proof",
+    (jwt) => new RequestChecker(rules, clock).check({ token, proof: jwt, body: Buffer.from(BODY) }),
+  ],
   ["a batch's proof", "batch proof", (jwt) => verifyBatchProof(jwt, AUDIENCE, clock, 60)],
   [
     "a request for a batch",

@@ -14,6 +14,7 @@ import { type ConsentAction, type ConsentEvent, TRANSITIONS } from "../../consen
 import { CONSENT_STATES, type ConsentState, readConsent } from "../../consent/consent-record.ts";
 import { ConsentLifecycle } from "../../consent/lifecycle.ts";
 import { consentMigrations, type ConsentSchema, type Transact } from "../../consent/schema.ts";
+import { GroupSpending } from "../../consent/spend-group.ts";
 import { StatusListCache } from "../../consent/status-list.ts";
 import { LIST_SIZE, StatusIssuer } from "../../consent/status-slots.ts";
 import { bank, makeClientKeys } from "./oidc-fixture.ts";
@@ -287,6 +288,45 @@ export function lifecycleSuite(address: () => Promise<string>): void {
     await expect(ask("f")).rejects.toThrow(code("consent-frequency"));
     bench.clock.advance(1);
     expect(await ask("g")).toMatchObject({ already: false, uses: 3 });
+  });
+
+  test("frequency of many at once: each consent's own period, of uses before and of this group", async () => {
+    await using bench = await openBench(await address());
+    const periodic = (unit: "HOUR" | "DAY") => ({
+      ...ONCE,
+      fetch: "PERIODIC" as const,
+      frequency: { unit, value: 2 },
+      max_uses: 20,
+    });
+    const hourly = await bench.give(periodic("HOUR"));
+    const daily = await bench.give(periodic("DAY"));
+    const free = await bench.give({ ...ONCE, max_uses: 20 });
+    const ids = [hourly, daily, free];
+    /** How many of so many uses each consent lets through. */
+    const spendAll = (name: string, each: number): Promise<number[]> =>
+      bench.transact(async (tx) => {
+        const group = await GroupSpending.read(tx, ids, bench.clock.nowMs());
+        const spent = ids.map((consentId) => {
+          const uses = Array.from({ length: each }, (_, i) => `${name}-${i}`);
+          return uses.filter((releaseId) => {
+            try {
+              group.spend({ consentId, releaseId, product: "credit-score@1" });
+              return true;
+            } catch (error) {
+              expect(error).toHaveProperty("code", "consent-frequency");
+              return false;
+            }
+          }).length;
+        });
+        await group.settle(tx, async () => {});
+        return spent;
+      });
+    expect(await spendAll("a", 1)).toEqual([1, 1, 1]);
+    expect(await spendAll("b", 3)).toEqual([1, 1, 3]);
+    bench.clock.advance(3_600_000);
+    expect(await spendAll("c", 3)).toEqual([2, 0, 3]);
+    bench.clock.advance(DAY_MS);
+    expect(await spendAll("d", 3)).toEqual([2, 2, 3]);
   });
 
   test("spending another product, or a consent that is paused, revoked or never given: refused", async () => {

@@ -1,6 +1,10 @@
 // docker-compose.yml, read as text: every province once, under its name and port, and no volume in two parties' hands.
 // Needs no Docker engine. What the containers do is test/deploy/containers.test.ts.
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempDisposableSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { nodePort, readSettings } from "../../core/config.ts";
 import { NODE_V8_FLAGS } from "../../core/process.ts";
@@ -69,5 +73,25 @@ describe("docker-compose.yml", () => {
     const ports = [...parties.values()].flatMap(publishedPorts);
     expect(ports.length).toBe(PROVINCES.length + 3);
     expect(ports.filter((port) => !port.startsWith("127.0.0.1:"))).toEqual([]);
+  });
+
+  test("has a volume for whatever the ceremony writes: the rest of its container is read-only", () => {
+    using home = mkdtempDisposableSync(join(tmpdir(), "wjf-ceremony-"));
+    const script = fileURLToPath(new URL("../../deploy/ceremony.ts", import.meta.url));
+    execFileSync(process.execPath, [script, "--provinces", "11,12"], {
+      env: { ...process.env, WJF_HOME: home.path },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const block = parties.get("ceremony") ?? "";
+    const writable = [...block.matchAll(/\/var\/lib\/wjf\/([^\s:",]+)/g)].map(
+      ([, path = ""]) => `${path}/`,
+    );
+    const written = readdirSync(home.path, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name).slice(home.path.length + 1));
+    expect(written).toContain("nodes/11/store.db");
+    expect(written.filter((path) => !writable.some((folder) => path.startsWith(folder)))).toEqual(
+      [],
+    );
   });
 });

@@ -17,21 +17,18 @@ import { partyFolder, readSettings, type Settings } from "../../core/config.ts";
 import { silentLogger } from "../../core/log.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { systemRandom } from "../../core/random.ts";
-import { readSecretFile } from "../../core/secret-file.ts";
 import { startGateway } from "../../gateway/index.ts";
 import { startProvinceNode } from "../../province-node/index.ts";
-import { loadProvince } from "../../province-node/load/load.ts";
-import { generateSandbox } from "../../province-node/sandbox/generate.ts";
 import { Bank } from "../federation/bank.ts";
-import { ASOF, type Federation, freePorts } from "../federation/federation.ts";
-import { AuthorityProcess } from "./authority-process.ts";
+import { type Federation, freePorts, loadSandbox } from "../federation/federation.ts";
+import { PartyProcess } from "./party-process.ts";
 
 export interface KillableFederation extends AsyncDisposable {
   readonly settings: Settings;
   /** Replicas, if there is more than one. */
-  readonly authorities: readonly AuthorityProcess[];
+  readonly authorities: readonly PartyProcess[];
   /** The first replica. */
-  readonly authority: AuthorityProcess;
+  readonly authority: PartyProcess;
   /** Asks the gateways in turn: gateway i is connected to authority i. */
   readonly bank: Bank;
   /** The second writer's view of the authority's state. */
@@ -45,6 +42,7 @@ export interface KillableOptions {
   readonly replicas?: number;
 }
 
+const AUTHORITY_MAIN = join(import.meta.dirname, "../../consent/main.ts");
 const PEOPLE = 4;
 const NODES = PROVINCES.slice(0, 2);
 
@@ -65,11 +63,11 @@ export async function startKillableFederation(
   const portOf = new Map(NODES.map(({ code }, i) => [code, nodePorts[i] as number]));
   const endpoint = ({ code }: (typeof NODES)[number]) => `127.0.0.1:${portOf.get(code)}`;
   await performCeremony({ settings, provinces: NODES, endpoint, nowMs: Date.now() });
-  await loadSandbox(settings);
+  await loadSandbox(settings, NODES, { peoplePerProvince: PEOPLE });
   const secrets = readAuthoritySecrets(join(partyFolder(home, "authority"), "secrets"));
   const { db, ledger } = resources.use(await openLedger(settings, secrets));
-  const authorities = replicas.map(({ environment }, i) =>
-    resources.use(new AuthorityProcess(environment, join(home, `authority-${i}.log`))),
+  const authorities = replicas.map(({ environment }) =>
+    resources.use(new PartyProcess({ args: [AUTHORITY_MAIN], environment })),
   );
   for (const authority of authorities) authority.spawn();
   for (const [i, { code }] of NODES.entries()) {
@@ -90,7 +88,7 @@ export async function startKillableFederation(
   return {
     settings,
     authorities,
-    authority: authorities[0] as AuthorityProcess,
+    authority: authorities[0] as PartyProcess,
     bank,
     db,
     ledger,
@@ -132,26 +130,8 @@ function inTurn(urls: readonly string[]): { readonly url: string } {
   };
 }
 
-async function loadSandbox(settings: Settings): Promise<void> {
-  const raw = join(settings.home, "sandbox");
-  const provinces = NODES.map(({ code }) => code);
-  const sandbox = { seed: 7, peoplePerProvince: PEOPLE, asof: ASOF, provinces };
-  await generateSandbox({ ...sandbox, outDir: raw });
-  for (const code of provinces) {
-    const folder = partyFolder(settings.home, code);
-    await loadProvince({
-      rawDir: join(raw, code),
-      storePath: join(folder, "store.db"),
-      rejectsDir: join(folder, "rejects"),
-      subjectKey: readSecretFile(join(folder, "secrets", "subject.key")),
-      asof: ASOF,
-      catalogue: loadCatalogue(),
-    });
-  }
-}
-
 /** The consent side without any listener, on this process's own writer. */
-function frontDesk(
+export function frontDesk(
   settings: Settings,
   secrets: AuthoritySecrets,
   db: AuthorityDb,

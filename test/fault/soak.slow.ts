@@ -1,9 +1,12 @@
 // Half load over a federation of processes, for WJF_SOAK_MINUTES (30). What counts as a failure: a question without an answer, a
 // process that ends, resident memory of a process that grows by more than 5% from the window after the warm-up to the last
 // window, more descriptors open at the end, a receipt whose time is not between its question and its answer. What does
-// not: how long an answer takes. Warm-up is the first third, each window a sixth of the run, medians are compared.
+// not: how long an answer takes, and a refusal for want of room that says when to come back, when a busy machine gives one: it is
+// followed as an institution would, and counted. Warm-up is the first third, each window a sixth of the run, medians are compared.
+import type { Agent } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { ask, keptAgent, prepareOne } from "../../bench/asking.ts";
+import { keptAgent, prepareOne, send } from "../../bench/asking.ts";
 import { type Asker, BenchFederation } from "../../bench/bench-federation.ts";
 import { readLogKeys, verifyReceipt } from "../../consent/index.ts";
 import { PROVINCES } from "../../core/provinces.ts";
@@ -42,10 +45,12 @@ test(`${MINUTES} minutes at half load: memory and descriptors stay, receipts kee
   const { settings, askers } = federation;
   const clock = new ReceiptClock(readLogKeys(settings) ?? []);
   using agent = keptAgent(CONCURRENCY);
+  let comeBack = 0;
   const question = async (turn: number): Promise<string | undefined> => {
-    const prepared = await prepareOne(askers[turn % askers.length] as Asker);
+    const asker = askers[turn % askers.length] as Asker;
     const askedMs = Date.now();
-    const body = await ask(settings.gatewayUrl, prepared, agent.agent);
+    const { body, refusals } = await answered(settings.gatewayUrl, asker, agent.agent);
+    comeBack += refusals;
     if (turn % RECEIPT_EVERY !== 0) return undefined;
     return clock.check((JSON.parse(body) as { receipt: string }).receipt, askedMs, Date.now());
   };
@@ -69,7 +74,7 @@ test(`${MINUTES} minutes at half load: memory and descriptors stay, receipts kee
     { fromS: (endS * 5) / 6, toS: Infinity },
   ] as const;
   const grown = names.map((name, i) => growth(name, samples[i] as Sample[], windows));
-  print(grown, windows, { load, clock, full, seconds: elapsedS() });
+  print(grown, windows, { load, clock, full, comeBack, seconds: elapsedS() });
   expect(clock.count).toBeGreaterThan(0);
   expect(federation.processes.filter(({ exitCode }) => exitCode !== null)).toEqual([]);
   for (const { name, rssMib, descriptors } of grown) {
@@ -77,6 +82,17 @@ test(`${MINUTES} minutes at half load: memory and descriptors stay, receipts kee
     expect(descriptors[1] - descriptors[0], `${name}: descriptors`).toBeLessThan(DESCRIPTORS_MORE);
   }
 });
+
+/** @throws Error for whatever is neither an answer nor a refusal that says when to come back. */
+async function answered(gatewayUrl: string, asker: Asker, agent: Agent) {
+  for (let refusals = 0; ; refusals++) {
+    const { status, headers, body } = await send(gatewayUrl, await prepareOne(asker), agent);
+    if (status === 200) return { body, refusals };
+    const again = Number(headers["retry-after"]);
+    if (status !== 503 || !(again > 0)) throw new Error(`the gateway answered ${status}: ${body}`);
+    await delay(again * 1000);
+  }
+}
 
 /** Receipts' times, held against the clock. */
 class ReceiptClock {
@@ -114,9 +130,9 @@ async function fullLoad(question: (turn: number) => Promise<unknown>): Promise<n
 function print(
   grown: readonly ReturnType<typeof growth>[],
   windows: readonly { fromS: number; toS: number }[],
-  run: { load: SteadyLoad; clock: ReceiptClock; full: number; seconds: number },
+  run: { load: SteadyLoad; clock: ReceiptClock; full: number; comeBack: number; seconds: number },
 ): void {
-  const { load, clock, full, seconds } = run;
+  const { load, clock, full, comeBack, seconds } = run;
   const rows = grown.map(({ name, rssMib: [from, to], descriptors }) =>
     [
       name.padEnd(10),
@@ -130,7 +146,7 @@ function print(
   process.stderr.write(
     [
       `${seconds.toFixed(0)} s, full load ${full.toFixed(0)}/s, ${load.answered} answers at ` +
-        `${load.reached.toFixed(1)}/s, ${load.heldBack} held back, ${load.failures.length} failures`,
+        `${load.reached.toFixed(1)}/s, ${load.heldBack} held back, ${comeBack} told to come back, ${load.failures.length} failures`,
       `windows: from ${first} s and from ${last} s; ${clock.count} receipts verified, at most ${clock.furthestMs} ms off`,
       "process     MiB then  MiB now  growth  fds then, now",
       ...rows,

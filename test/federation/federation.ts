@@ -108,7 +108,8 @@ export async function startFederation(options: FederationOptions = {}): Promise<
   };
 }
 
-async function loadSandbox(
+/** Everybody who is in the provinces. */
+export async function loadSandbox(
   settings: Settings,
   provinces: readonly Province[],
   { peoplePerProvince = 20, plant }: FederationOptions,

@@ -2,7 +2,7 @@
 // counted at both ends of the wire. Nodes refuse the same requests when a gateway forwards them all the same.
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { TokenChecker } from "../../consent/verifier.ts";
+import { RequestChecker, TokenChecker } from "../../consent/verifier.ts";
 import { createDevelopmentCa, issueCertificate } from "../../cli/dev-ca.ts";
 import { systemClock } from "../../core/clock.ts";
 import { partyFolder } from "../../core/config.ts";
@@ -229,6 +229,29 @@ describe("the verifier of a batch's tokens refuses what the other one refuses", 
     expect(() => check(token)).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^token-/) as string }),
     );
+  });
+});
+
+describe("the verifier of watches' requests refuses what the other one refuses", () => {
+  const check = (request: SignedRequest) => {
+    const { roster, tokenKeys } = hostile.epoch;
+    const url = `${roster.audience}/v1/queries`;
+    const rules = { ...roster, tokenKeys, url, maxProofAgeS: 60, isProduct: () => true };
+    new RequestChecker(rules, systemClock).check(request);
+  };
+
+  test("a good request is taken", async () => check(await parts.bank.sign(parts.consent, SCORE)));
+
+  test.each([...BAD_TOKENS, ...FORGED_TOKENS])("a token: $what", async ({ make }) => {
+    const request = await make(parts);
+    expect(() => check(request)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^token-/) as string }),
+    );
+  });
+
+  test.each([...BAD_PROOFS, ...FORGED_PROOFS])("a proof: $what", async ({ make, code }) => {
+    const request = await make(parts);
+    expect(() => check(request)).toThrow(expect.objectContaining({ code }));
   });
 });
 

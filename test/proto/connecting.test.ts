@@ -1,5 +1,5 @@
-// A party that goes silent while it is being connected to is called again: with grpc-js alone each of the first two ends all calls
-// for ever.
+// A party that goes silent while it is being connected to, or with which TLS fails later, is called again: with grpc-js alone each of these
+// ends all calls for ever.
 import { mkdtempSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -130,3 +130,17 @@ test("a connection that is made is left alone", async () => {
   const limitIsOver = performance.now() + 100;
   while (performance.now() < limitIsOver) expect(await call(client, 10_000)).toBeDefined();
 });
+
+test.each(["flipped", "repeated", "swapped", "lost"] as const)(
+  "a piece of a connection that is made is %s",
+  async (kind) => {
+    await using called = await calling(10_000);
+    const { link, client } = called;
+    await expectCalledAgain(link, client);
+    for (const way of ["there", "back"] as const) {
+      using _fault = link.inject({ kind, way, afterBytes: 0 });
+      await expect(call(client, 100)).rejects.toThrow();
+      await expectCalledAgain(link, client);
+    }
+  },
+);

@@ -8,6 +8,9 @@ import { readSecretFile } from "../../core/secret-file.ts";
 import { loadProvince } from "../../province-node/load/load.ts";
 import type { Federation } from "../federation/federation.ts";
 
+/** Whose raw rows they are. */
+type Loaded = Pick<Federation, "settings" | "provinces">;
+
 type Row = Record<string, string>;
 
 /** Rewrites a table's rows; the sandbox writes no quotes. */
@@ -44,7 +47,7 @@ export interface SandboxDay {
 }
 
 /** Writes the raw rows of a day from those of the day before. */
-export function nextDay(federation: Federation, before: SandboxDay, day: number): SandboxDay {
+export function nextDay(federation: Loaded, before: SandboxDay, day: number): SandboxDay {
   const folder = join(federation.settings.home, `day-${day}`);
   cpSync(before.folder, folder, { recursive: true });
   const asof = day === 2 ? "2026-11-02" : "2026-11-09";
@@ -59,7 +62,7 @@ export function nextDay(federation: Federation, before: SandboxDay, day: number)
   return { folder, asof };
 }
 
-export async function loadDay({ settings, provinces }: Federation, day: SandboxDay): Promise<void> {
+export async function loadDay({ settings, provinces }: Loaded, day: SandboxDay): Promise<void> {
   for (const { code } of provinces) {
     const folder = partyFolder(settings.home, code);
     await loadProvince({

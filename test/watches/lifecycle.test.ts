@@ -1,5 +1,7 @@
 // The life of watches at the gateway and the authority: who may create, see and change them, and what ends them. Failure would
 // be an evaluation of somebody whose consent does not hold, or an institution that is not told.
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { importPrivate, openJson } from "../../crypto/index.ts";
 import type { ItemCredentials } from "../../proto/index.ts";
@@ -9,7 +11,14 @@ import { WatchStore } from "../../gateway/watches/watch-store.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { openScene, type Scene } from "../federation/scene.ts";
 import { moveOn, useMovingClock } from "./moving-clock.ts";
-import { HOURLY, SINK, WatchClient, type WatchWish } from "./watch-client.ts";
+import {
+  HOURLY,
+  resultsOf,
+  SINK,
+  type UploadResult,
+  WatchClient,
+  type WatchWish,
+} from "./watch-client.ts";
 
 const PRODUCT = "watch-phone@1";
 const HOUR_MS = 3_600_000;
@@ -126,6 +135,85 @@ describe("creation", () => {
     expect(await refusal(identity, { ...CLOSED, product: "identity-verification@1" })).toBe(
       "404 product-unknown",
     );
+  });
+});
+
+describe("in bulk", () => {
+  const outcome = ({ created, error }: UploadResult) => error?.code ?? created;
+
+  test("rows good and bad: each has its own result, sent again they are there already", async () => {
+    const given = await consent();
+    const revoked = await consent();
+    await change(revoked, "revoke");
+    const heard = async () => (await refusal(revoked, CLOSED)) === "403 consent-revoked";
+    await vi.waitUntil(heard, LONG);
+    const stranger = new WatchClient(scene.federation, await Bank.register(scene.federation));
+    const watch_id = crypto.randomUUID();
+    const named: WatchWish = { ...CLOSED, body: { watch_id } };
+    const good = await client.row(given, named);
+    const sent: [string, unknown][] = [
+      [good, true],
+      ["", "request-malformed"],
+      ["{", "request-malformed"],
+      [good, false],
+      [await client.row(given, named), "query-conflict"],
+      [await client.row(given, CLOSED), true],
+      [await client.row(revoked, CLOSED), "consent-revoked"],
+      [
+        await client.row(given, { ...CLOSED, body: { sink: { url: "https://10.0.0.1/" } } }),
+        "sink-refused",
+      ],
+      [await client.row(given, { ...CLOSED, body: { conditions: 9 } }), "request-malformed"],
+      [await stranger.row(given, CLOSED), "dpop-key"],
+      [good.replace('"body":"{', '"body":"{ '), "dpop-binding"],
+      [await client.row(given, CLOSED, { iat: Math.floor(Date.now() / 1000) - 3000 }), true],
+      [
+        await client.row(given, CLOSED, { iat: Math.floor(Date.now() / 1000) - 3700 }),
+        "dpop-expired",
+      ],
+    ];
+    const texts = sent.map(([row]) => row);
+    const results = await client.upload(texts);
+    const expected = sent.map(([, wanted]) => wanted);
+    expect(results.map(({ line }) => line)).toEqual(sent.map((_, i) => i + 1));
+    expect(results.map(outcome)).toEqual(expected);
+    expect(results[0]).toMatchObject({ line: 1, watch_id, state: "active" });
+    const asThere = expected.map((wanted) => (wanted === true ? false : wanted));
+    expect((await client.upload(texts)).map(outcome)).toEqual(asThere);
+    expect(await toldOf(watch_id)).toEqual([["subscription-started", undefined]]);
+  });
+
+  test("results come while the upload goes on; broken off, what was told stays", async () => {
+    const all: string[] = [];
+    for (let given = await consent(); all.length < 200; given = await consent()) {
+      for (let i = 0; i < 20; i++) all.push(await client.row(given, CLOSED));
+    }
+    const upload = request(client.url, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+    });
+    upload.on("error", () => undefined);
+    upload.write(
+      all
+        .slice(0, 100)
+        .map((row) => `${row}\n`)
+        .join(""),
+    );
+    const [response] = (await once(upload, "response")) as [IncomingMessage];
+    let text = "";
+    for await (const chunk of response) {
+      text += String(chunk);
+      if (text.split("\n").length > 93) break;
+    }
+    upload.destroy();
+    const told = resultsOf(text);
+    expect(told.length).toBe(93);
+    expect(told.map(outcome)).toEqual(told.map(() => true));
+    const again = await client.upload(all);
+    expect(again.map(({ line }) => line)).toEqual(all.map((_, i) => i + 1));
+    expect(again.slice(0, 93).map(outcome)).toEqual(told.map(() => false));
+    expect(again.slice(100).map(outcome)).toEqual(all.slice(100).map(() => true));
+    expect(new Set(again.map(({ watch_id }) => watch_id)).size).toBe(200);
   });
 });
 

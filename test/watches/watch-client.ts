@@ -20,6 +20,21 @@ export interface WatchState {
   readonly sink: { readonly url: string };
 }
 
+export interface UploadResult {
+  readonly line?: number;
+  readonly watch_id?: string;
+  readonly state?: string;
+  readonly created?: boolean;
+  readonly error?: { readonly code: string; readonly retryable: boolean };
+}
+
+export function resultsOf(text: string): UploadResult[] {
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as UploadResult);
+}
+
 export const SINK = "https://bank.example/alerts";
 export const HOURLY = { every: { unit: "HOUR", value: 1 } };
 
@@ -66,6 +81,25 @@ export class WatchClient implements AsyncDisposable {
     const response = await this.send(consent, await this.body(wish));
     if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
     return (await response.json()) as WatchState;
+  }
+
+  /** A line of an upload. */
+  async row(consent: GivenConsent, wish: WatchWish, claims = {}): Promise<string> {
+    const body = await this.body(wish);
+    const proof = await this.#bank.proof(consent.token, body, {
+      claims: { htu: this.url, ...claims },
+    });
+    return JSON.stringify({ token: consent.token, proof, body });
+  }
+
+  async upload(rows: readonly string[]): Promise<UploadResult[]> {
+    const response = await fetch(this.url, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson" },
+      body: rows.map((row) => `${row}\n`).join(""),
+    });
+    if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+    return resultsOf(await response.text());
   }
 
   /** About watches that are there. */

@@ -1,7 +1,14 @@
 // `wjf watch`, as processes of their own against a whole federation: what the person is asked for, what is watched, and who sees
 // and ends it; and the sink's 410, from the sink to the watch.
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +21,11 @@ import type { WatchState } from "./watch-client.ts";
 
 /** For whoever waits for a machine that does much else. */
 const LONG = { timeout: 60_000, interval: 200 };
+
+interface FileResult {
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly results: string;
+}
 
 describe("over a federation", () => {
   let folder: string;
@@ -61,7 +73,7 @@ describe("over a federation", () => {
     }, LONG);
   }
 
-  test("adds under a consent of its own, shows, lists and removes", async () => {
+  test("adds under a consent of its own, shows, lists, changes and removes", async () => {
     const conditions = ["--condition", "closed", "--condition", "sim_changed:days=30"];
     const watch = await add(...conditions, "--every", "12h", "--days", "30", "--max-events", "9");
     expect(watch).toMatchObject({ state: "active", product: "watch-phone@1", max_events: 9 });
@@ -77,8 +89,38 @@ describe("over a federation", () => {
     expect(await scene.leaves("release")).toMatchObject([{ product: "watch-phone@1" }]);
     const { watches } = await wjf<{ watches: WatchState[] }>("list");
     expect(watches.map(({ watch_id: id }) => id)).toEqual([watch.watch_id]);
+    const changed = await wjf(
+      "set",
+      watch.watch_id,
+      "--sink",
+      `${sink.url}/2`,
+      "--max-events",
+      "3",
+    );
+    expect(changed).toMatchObject({ sink: { url: `${sink.url}/2` }, max_events: 3 });
     await wjf("remove", watch.watch_id);
     expect(await wjf("show", watch.watch_id)).toMatchObject({ state: "ended", reason: "deleted" });
+  });
+
+  test("adds those of a file, and again: nobody is asked twice, the same rows are the same watches", async () => {
+    const file = join(folder, "people.ndjson");
+    const row = (more: object) => `${JSON.stringify({ conditions: ["closed"], ...more })}\n`;
+    const [a, b] = [scene.msisdn(1), scene.msisdn(2)];
+    writeFileSync(file, row({ phone: a }) + row({ phone: b, sink: "https://10.0.0.1/" }));
+    const addAll = async () => await wjf<FileResult>("add", "--from", file, "--sink", sink.url);
+    const consents = async () =>
+      (await scene.leaves("consent")).filter(({ event }) => event === "approved").length;
+    const before = await consents();
+    const first = await addAll();
+    expect(first).toMatchObject({ rows: 2, created: 1, present: 0, refused: 1 });
+    expect(first.refusals).toEqual({ "sink-refused": 1 });
+    appendFileSync(file, row({ phone: scene.msisdn(3) }));
+    expect(await addAll()).toMatchObject({ rows: 3, created: 1, present: 1, refused: 1 });
+    expect((await consents()) - before).toBe(3);
+    const results = readFileSync(first.results, "utf8").trim().split("\n");
+    expect(results.map((line) => (JSON.parse(line) as { line: number }).line)).toEqual([1, 2, 3]);
+    expect(statSync(first.results).mode & 0o777).toBe(0o600);
+    expect(statSync(`${file}.rows.ndjson`).mode & 0o777).toBe(0o600);
   });
 
   test("the gateway's refusals are told, and what is no watch is not asked for", async () => {

@@ -7,6 +7,7 @@ import { AlertStore, type OnGone } from "../../gateway/alerts/alert-store.ts";
 import type { AlertState } from "../../gateway/alerts/schema.ts";
 import { type GatewayDb, gatewayMigrations, type GatewaySchema } from "../../gateway/database.ts";
 import { endUnwanted } from "../../gateway/watches/watch-endings.ts";
+import type { NewWatch } from "../../gateway/watches/watch-creation.ts";
 import { LEASE_MS, type Watch, WatchStore } from "../../gateway/watches/watch-store.ts";
 import { onBothEngines } from "../core/both-engines.ts";
 
@@ -28,7 +29,11 @@ function suite(emptyDatabase: () => Promise<string>): void {
   afterEach(() => db.destroy());
 
   async function watch(id: string, more: Partial<Watch> = {}): Promise<void> {
-    await one.create({
+    await one.create([wanted(id, more)]);
+  }
+
+  function wanted(id: string, more: Partial<Watch> = {}): NewWatch {
+    return {
       id,
       client_id: "bank",
       jkt: "key",
@@ -47,7 +52,7 @@ function suite(emptyDatabase: () => Promise<string>): void {
       expires_at: null,
       max_events: null,
       ...more,
-    });
+    };
   }
 
   const event = (id: string) => ({ id, type: "t", subject: "w1", time: START_S, data: { id } });
@@ -55,6 +60,59 @@ function suite(emptyDatabase: () => Promise<string>): void {
     const rows = await db.selectFrom("alert").select("id").orderBy("seq").execute();
     return rows.map(({ id }) => id);
   };
+
+  test("many at once: each is new, there already, or refused alone", async () => {
+    await watch("w1");
+    const many = [
+      wanted("w1"),
+      wanted("w2"),
+      wanted("w2"),
+      wanted("w2", { body_sha256: "11" }),
+      wanted("w1", { jkt: "another key" }),
+      ...Array.from({ length: 25 }, (_, i) => wanted(`c${i}`, { consent_id: "one consent" })),
+    ];
+    const results = (await one.create(many)).map((result) =>
+      "refusal" in result ? result.refusal.code : `${result.watch.id} ${result.created}`,
+    );
+    expect(results.slice(0, 5)).toEqual([
+      "w1 false",
+      "w2 true",
+      "w2 false",
+      "query-conflict",
+      "query-conflict",
+    ]);
+    expect(results.slice(5)).toEqual([
+      ...Array.from({ length: 24 }, (_, i) => `c${i} true`),
+      "rate-limited",
+    ]);
+    expect((await told()).length).toBe(26);
+  });
+
+  test("the same many at two replicas at once: each is created once", async () => {
+    const many = Array.from({ length: 150 }, (_, i) => wanted(`w${i}`));
+    const results = (await Promise.all([one.create(many), two.create(many)])).flat();
+    const ids = results.flatMap((result) => ("watch" in result ? [result.watch.id] : []));
+    expect(ids.toSorted()).toEqual([...many, ...many].map(({ id }) => id).toSorted());
+    expect(results.filter((result) => "watch" in result && result.created).length).toBe(150);
+    expect((await told()).toSorted()).toEqual(many.map(({ id }) => `${id}.started`).toSorted());
+  });
+
+  test("outcomes together: each with its news, in order of the institutions", async () => {
+    for (const i of [0, 1, 2, 3, 4])
+      await watch(`w${i}`, { client_id: i < 2 ? "z-bank" : "a-bank" });
+    const taken = (await one.lease(10)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const outcomes = taken.map((each, i) => ({
+      watch: each,
+      events: Array.from({ length: i % 3 }, (_, n) => event(`${each.id}.${n}`)),
+    }));
+    await one.record(outcomes);
+    expect((await told()).filter((id) => !id.endsWith("started")).toSorted()).toEqual(
+      outcomes.flatMap(({ events }) => events.map(({ id }) => id)).toSorted(),
+    );
+    const counted = await Promise.all(taken.map(async ({ id }) => (await one.find(id))?.events));
+    expect(counted).toEqual([0, 1, 2, 0, 1]);
+    expect(await one.lease(10)).toEqual([]);
+  });
 
   test("what is due has one holder; when it falls silent the next asks for the same moment", async () => {
     await watch("w1");

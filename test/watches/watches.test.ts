@@ -4,23 +4,19 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { loadCatalogue } from "../../catalogue/index.ts";
 import { partyFolder } from "../../core/config.ts";
 import { createLogger } from "../../core/log.ts";
 import { FeatureStore } from "../../province-node/feature-store.ts";
 import { Oracle } from "../../province-node/sandbox/oracle/index.ts";
-import { contacts } from "../../province-node/sandbox/oracle/habits.ts";
-import type { NumberReading } from "../../province-node/sandbox/oracle/number-reading.ts";
 import type { AskedCheck } from "../../province-node/sandbox/oracle/verifications.ts";
 import { ASOF, type Federation, startFederation } from "../federation/federation.ts";
 import { Bank } from "../federation/bank.ts";
+import { conditionsOf, GROUPS, PRODUCTS } from "./conditions.ts";
 import { loadDay, nextDay, type SandboxDay } from "./days.ts";
 import { moveOn, useMovingClock } from "./moving-clock.ts";
 import { WatchClient } from "./watch-client.ts";
 import { type Day, judge, JUDGES, news } from "./watch-oracle.ts";
 
-const GROUPS = ["phone", "location", "communication", "consumption", "risk"] as const;
-const PRODUCTS = GROUPS.map((group) => `watch-${group}@1`);
 const HOUR_MS = 3_600_000;
 
 let federation: Federation;
@@ -52,30 +48,6 @@ afterAll(async () => {
   vi.restoreAllMocks();
 });
 
-function conditionsOf(
-  group: string,
-  numbers: readonly NumberReading[],
-  index: number,
-): AskedCheck[] {
-  const watches = [...loadCatalogue().watches.values()].filter((watch) => watch.group === group);
-  const known = numbers.flatMap((number) => contacts(number).map(([peer]) => peer));
-  const districts = numbers.flatMap(({ history }) =>
-    history.all("location_day").map(({ district }) => district),
-  );
-  const claims: Record<string, string | number> = {
-    contact_msisdn: known[index % 3] ?? "13900000000",
-    district_code: districts[index] ?? 310101,
-  };
-  claimed.add(String(claims["contact_msisdn"]));
-  return watches.map(({ id, params, claim }) => ({
-    indicator: id,
-    params: Object.fromEntries(
-      Object.entries(params).map(([name, { default: value = 0 }]) => [name, value]),
-    ),
-    claim: Object.fromEntries(claim.map((field) => [field, claims[field] as string | number])),
-  }));
-}
-
 function open({ folder, asof }: SandboxDay): Oracle {
   return Oracle.open(folder, asof);
 }
@@ -98,6 +70,9 @@ async function watchAll(first: Oracle): Promise<Watched[]> {
     });
     for (const group of GROUPS) {
       const conditions = conditionsOf(group, first.numbersOf({ msisdn }).flat(), index);
+      for (const { claim } of conditions) {
+        if (claim?.["contact_msisdn"] !== undefined) claimed.add(String(claim["contact_msisdn"]));
+      }
       const wish = { product: `watch-${group}@1`, conditions };
       watched.push({ id: (await client.create(consent, wish)).watch_id, msisdn, conditions });
     }

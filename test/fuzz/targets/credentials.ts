@@ -13,6 +13,7 @@ import {
   sealSubjects,
   splitBlock,
   splitBlocks,
+  RequestChecker,
   TokenChecker,
   verifyBatchProof,
   verifyKeyProof,
@@ -122,6 +123,16 @@ function requestTargets(jwe: string): Target[] {
       codes: REQUEST_CODES,
       inputs: { quick: 200, slow: 10_000 },
     }),
+    target<Request>({
+      name: "a watch's request: token or proof as bytes",
+      corpus: fc.oneof(
+        mutatedText([TOKEN]).map((token) => ({ ...first, token })),
+        mutatedText(good.map(({ proof }) => proof)).map((proof) => ({ ...first, proof })),
+      ),
+      run: (request) => new RequestChecker(requestRules, clock).check(request),
+      codes: REQUEST_CODES,
+      inputs: { quick: 200, slow: 10_000 },
+    }),
     target<readonly [unknown, unknown]>({
       name: "consent token: header and claims, well signed",
       corpus: fc.oneof(
@@ -143,6 +154,20 @@ function requestTargets(jwe: string): Target[] {
         fc.tuple(fc.constant(PROOF_HEADER), mutatedJson([proofClaims(TOKEN, texts[0] as string)])),
       ),
       run: ([header, claims]) => verify({ ...first, proof: compact(header, claims, institution) }),
+      codes: REQUEST_CODES,
+      inputs: { quick: 150, slow: 4000 },
+    }),
+    target<readonly [unknown, unknown]>({
+      name: "a watch's proof: header and claims, well signed",
+      corpus: fc.oneof(
+        fc.tuple(mutatedJson([PROOF_HEADER]), fc.constant(proofClaims(TOKEN, texts[0] as string))),
+        fc.tuple(fc.constant(PROOF_HEADER), mutatedJson([proofClaims(TOKEN, texts[0] as string)])),
+      ),
+      run: ([header, claims]) =>
+        new RequestChecker(requestRules, clock).check({
+          ...first,
+          proof: compact(header, claims, institution),
+        }),
       codes: REQUEST_CODES,
       inputs: { quick: 150, slow: 4000 },
     }),
