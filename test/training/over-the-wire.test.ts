@@ -161,13 +161,10 @@ describe("one job", () => {
     expect(store.blocks(id)).toEqual([]);
     expect(store.reply(id, 1)).toBeUndefined();
     store[Symbol.dispose]();
-    const disks = [
-      ...["authority/authority.db", "authority/authority.db-wal", "gateway/gateway.db"],
-      ...scene.codes.flatMap((code) => [
-        `nodes/${code}/training.db`,
-        `nodes/${code}/training.db-wal`,
-      ]),
-    ]
+    const nodes = scene.codes.map((code) => `nodes/${code}/training.db`);
+    const disks = ["authority/authority.db", "gateway/gateway.db"]
+      .concat(nodes)
+      .flatMap((file) => [file, `${file}-wal`])
       .map((file) => join(scene.federation.settings.home, file))
       .filter((file) => existsSync(file))
       .map((file) => readFileSync(file));

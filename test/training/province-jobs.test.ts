@@ -109,7 +109,7 @@ function admissionOf(bent: Partial<TrainingAdmission>): TrainingAdmission {
     job: {
       id: randomUUID(),
       client: "bank",
-      purpose: "dpv:CreditChecking" as never,
+      purpose: "dpv:CreditChecking",
       features: ["id.age_years"],
       provinces: ["11", "12"] as never,
       layout: { block: 16, tiles: 512 },
