@@ -17,7 +17,7 @@ test("too many rows: those before are told, then why it broke off; nobody has to
   const results = takeUpload(lines(), parts as unknown as UploadParts);
   // Read to its end before anybody looks at the first result.
   results.read(0);
-  await vi.waitUntil(() => read > MAX_ROWS);
+  await vi.waitUntil(() => read > MAX_ROWS, { timeout: 30_000, interval: 1 });
   const told = resultsOf((await results.toArray()).join(""));
   expect(told.at(-1)).toMatchObject({ error: { code: "body-too-large" } });
   expect(told.at(-1)?.line).toBeUndefined();
