@@ -33,11 +33,15 @@ export interface WatchRouteParts extends UploadParts {
 /** Oldest proof of a request; remembered for as long. */
 const MAX_PROOF_AGE_S = 60;
 
+/** What uploads keep for clients that do not read is so many times the results of one. */
+const MAX_UPLOADS = 4;
+
 const asIs = () => (value: unknown) => ({ value });
 
 export async function watchRoutes(app: FastifyInstance, parts: WatchRouteParts): Promise<void> {
   const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
   const own = async (request: FastifyRequest) => await ownWatch(request, replays, parts);
+  let uploads = 0;
   // An upload is never in memory: what has not been dealt with is not read.
   app.addContentTypeParser(NDJSON, (_request, payload, done) => done(null, payload));
   app.post(WATCHES_PATH, {
@@ -46,7 +50,11 @@ export async function watchRoutes(app: FastifyInstance, parts: WatchRouteParts):
     validatorCompiler: asIs,
     handler: async (request, reply) => {
       if (request.body instanceof Readable) {
-        return await reply.type(NDJSON).send(takeUpload(request.body, parts));
+        if (uploads >= MAX_UPLOADS) throw new WjfError("overloaded", "uploads of watches");
+        const results = takeUpload(request.body, parts);
+        uploads++;
+        results.once("close", () => uploads--);
+        return await reply.type(NDJSON).send(results);
       }
       const { watch, created } = await createWatch(readCredentials(request), replays, parts);
       if (created) void parts.runner.look();

@@ -106,14 +106,17 @@ export class WatchRunner implements AsyncDisposable {
     const renewal = setInterval(() => {
       store.renew(taken).catch((error: unknown) => log.warn({ err: error }, "leases not renewed"));
     }, LEASE_MS / 3);
+    const begunMs = clock.nowMs();
     try {
       const rows = asked.length === 0 ? [] : await this.#carry(asked);
       for (const [i, row] of rows.entries()) outcomes.push(this.#outcome(asked[i] as Watch, row));
       await store.record(outcomes);
       await store.release(asked.slice(rows.length));
-      // Without a province that was too slow, only what is crossed can be told: all others come again.
+      // Without a province only what is crossed can be told, and all others come again. Fewer at once help one that was too
+      // slow, not one that is away.
       const failed = outcomes.filter((outcome) => "failed" in outcome && outcome.failed).length;
-      this.#fit(taken.length, 2 * failed <= taken.length);
+      const wasSlow = clock.nowMs() - begunMs > TIMEOUTS_MS.evaluate / 2;
+      this.#fit(taken.length, !wasSlow || 2 * failed <= taken.length);
     } catch (error) {
       const refusal = error instanceof WjfError ? error.code : "internal";
       log[refusal === "internal" ? "error" : "warn"]({ refusal, err: error }, "watches come again");

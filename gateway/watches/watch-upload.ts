@@ -42,14 +42,20 @@ async function* takeRows(
   parts: UploadParts,
 ): AsyncGenerator<string> {
   let before = 0;
+  let known = false;
   try {
     for await (const block of splitBlocks(source)) {
       if (before + block.rows > parts.maxRows) {
         throw new WjfError("body-too-large", `at most ${parts.maxRows} rows`);
       }
+      // Whoever has not shown a single request of an institution's is not listened to for longer.
+      if (before > 0 && !known) {
+        throw new WjfError("request-malformed", `no request that verifies in ${before} rows`);
+      }
       const creations = await takeBlock(splitBlock(block.lines), parts);
       yield creations.map((creation, i) => text(result(creation, before + i + 1))).join("");
       before += block.rows;
+      known ||= creations.some((creation) => !isNobodys(creation));
     }
   } catch (error) {
     // The status has gone out: this is told as the rows are.
@@ -57,6 +63,13 @@ async function* takeRows(
     parts.log[code === "internal" ? "error" : "info"]({ err: error }, "an upload broke off");
     yield text({ error: problem(code, detail) });
   }
+}
+
+/** Anybody could have sent it. */
+function isNobodys(creation: Creation): boolean {
+  if (!("refusal" in creation)) return false;
+  const { code } = creation.refusal;
+  return code === "request-malformed" || code.startsWith("dpop-") || code.startsWith("token-");
 }
 
 /** All rows that may be created are so together, in one transaction. */

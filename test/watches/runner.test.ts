@@ -1,4 +1,5 @@
-// How many watches the scheduler asks for at once: fewer after a fan-out that failed, as a whole or for most, more again after one that did not.
+// How many watches the scheduler asks for at once: fewer after a fan-out that failed as a whole, or for most
+// because a province was too slow, more again after one that did not.
 // Failure would be a machine that is too slow for a whole fan-out, and tries the same one for ever.
 import { expect, test, vi } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
@@ -13,6 +14,7 @@ const LEASES = 12;
 
 test("a fan-out that fails is tried with fewer watches", async () => {
   const limits: number[] = [];
+  const clock = new ManualClock(0);
   const due = { token: "t", proof: "p", body: "b", due_at: 0, every_s: 3600, expires_at: null };
   const store = {
     lease: async (limit: number) => {
@@ -28,8 +30,9 @@ test("a fan-out that fails is tried with fewer watches", async () => {
   };
   const admitWatches = async ({ watches }: AdmitWatchesRequest) => {
     if (watches.length > 2 * MOST_AT_ONCE) throw new WjfError("coverage-incomplete");
-    // A province is missing, and nothing can be told without it.
+    // A province was too slow, and nothing can be told without it.
     const isSlow = watches.length > MOST_AT_ONCE;
+    if (isSlow) clock.advance(20_000);
     const refusal = isSlow ? "coverage-incomplete" : "watch-not-due";
     const outcome = { result: "refusal", refusal };
     const settled = watches.map((_, row) => ({ row, outcome, receipt: "" }));
@@ -39,7 +42,7 @@ test("a fan-out that fails is tried with fewer watches", async () => {
     store,
     authority: { admitWatches },
     view: { ready: true, requireActive: () => undefined },
-    clock: new ManualClock(0),
+    clock,
     log: silentLogger,
     lookEveryMs: 1000,
   };
