@@ -16,6 +16,7 @@ import type { EndTrainingRequest, TrainAsk } from "../../proto/index.ts";
 import { activeClient, encryptionKey } from "../clients.ts";
 import { consentTables } from "../ledger.ts";
 import {
+  requireFewParts,
   StepBody,
   stepHeader,
   stepPath,
@@ -131,6 +132,7 @@ export class TrainingSteps {
     if (step.number !== row.steps + 1) {
       throw new WjfError("request-malformed", "step: the next one");
     }
+    requireFewParts(step.ask, admission.job);
     const he = atRest.open(HE_SECRET, row.he_secret_sealed);
     const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
     return await this.#tell(step, answered, row);
