@@ -70,7 +70,7 @@ export class TrainingAdmitter {
     const wish = parseJsonWith(TrainingWish, body.toString("utf8"), "request-malformed", "body");
     const client = await activeClient(consentTables(db), wish.job.client);
     const { roster } = epochs.current();
-    const keys = client.jwks.keys.filter(({ use }) => use === "sig").map((key) => thumbprint(key));
+    const keys = signingThumbprints(client);
     const request = { method: "POST", path: TRAINING_PATH, proof, body };
     await verifyTrainingProof(request, keys, roster.audience, clock);
     const wishHash = sha256Hex(body);
@@ -175,6 +175,10 @@ function admissionOf(
     mask_keys: terms.job.provinces.flatMap((code) => maskKeys.get(code) ?? []),
     expires_at: own.admitted_at + days * 86_400,
   };
+}
+
+export function signingThumbprints({ jwks }: Client): string[] {
+  return jwks.keys.filter(({ use }) => use === "sig").map((key) => thumbprint(key));
 }
 
 function sameWish(row: TrainingJobTable, wishHash: string, clock: Clock): AdmittedTraining {

@@ -26,7 +26,13 @@ import {
   verifyTrainingProof,
 } from "../training-job.ts";
 import type { TrainingJobTable } from "./schema.ts";
-import { HE_SECRET, SEALING_KEY, stateOf, type TrainingParts } from "./training-admitter.ts";
+import {
+  HE_SECRET,
+  SEALING_KEY,
+  signingThumbprints,
+  stateOf,
+  type TrainingParts,
+} from "./training-admitter.ts";
 import { type Answered, askStep, type AskProvinces, type Step } from "./training-asking.ts";
 
 const TOLD_KEPT_MS = 30 * 86_400_000;
@@ -42,7 +48,7 @@ export class TrainingSteps {
 
   /**
    * A JWE to the institution.
-   * @throws WjfError `route-unknown`, `dpop-*`, `request-malformed`, `query-conflict`, `training-ended`, and what the provinces or
+   * @throws WjfError `route-unknown`, `client-unknown`, `dpop-*`, `request-malformed`, `query-conflict`, `training-ended`, and what the provinces or
    * the gateway fail with: then nothing has changed, and the question can be asked again.
    */
   async answer({ job_id: id, proof, body }: TrainAsk, provinces: AskProvinces): Promise<string> {
@@ -59,7 +65,7 @@ export class TrainingSteps {
     }
   }
 
-  /** Ends a job, for its institution. @throws WjfError `route-unknown`, `dpop-*`. */
+  /** Ends a job, for its institution. @throws WjfError `route-unknown`, `client-unknown`, `dpop-*`. */
   async end({ job_id: id, proof }: EndTrainingRequest): Promise<void> {
     const { admission } = await this.#job(id);
     await this.#requireProof(
@@ -97,10 +103,13 @@ export class TrainingSteps {
 
   async #requireProof(
     request: Parameters<typeof verifyTrainingProof>[0],
-    { keys }: TrainingAdmission,
+    { job, keys }: TrainingAdmission,
   ): Promise<void> {
-    const { epochs, clock } = this.#parts;
-    await verifyTrainingProof(request, keys, epochs.current().roster.audience, clock);
+    const { db, epochs, clock } = this.#parts;
+    const present = signingThumbprints(await activeClient(consentTables(db), job.client));
+    // Revoked since the job was admitted: of no use any more.
+    const valid = keys.filter((key) => present.includes(key));
+    await verifyTrainingProof(request, valid, epochs.current().roster.audience, clock);
   }
 
   async #job(id: string) {
