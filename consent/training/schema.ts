@@ -9,6 +9,7 @@ export interface TrainingJobTable {
   wish_sha256: string;
   statement: Uint8Array;
   signature: Uint8Array;
+  /** Homomorphic; empty once ended. */
   public_key: Uint8Array;
   /** The homomorphic secret key; null once ended. */
   he_secret_sealed: Uint8Array | null;

@@ -49,10 +49,15 @@ export interface TrainingParts {
 
 /** Jobs of one institution that are under way. */
 const MOST_OPEN_JOBS = 8;
+/** That it may begin in a day: each makes keys, and asks every province's operator. */
+const MOST_JOBS_A_DAY = 32;
+const DAY_MS = 86_400_000;
 
 /** What a job's keys are sealed at rest under. */
 export const HE_SECRET = "training_job.he_secret";
 export const SEALING_KEY = "training_job.sealing_key";
+/** Of a job that is over. */
+export const NO_KEYS = { he_secret_sealed: null, public_key: Buffer.alloc(0) } as const;
 
 export class TrainingAdmitter {
   readonly #parts: TrainingParts;
@@ -130,14 +135,12 @@ export class TrainingAdmitter {
 
   /** @throws WjfError `rate-limited`. */
   async #requireRoom({ client_id }: Client, db: AuthorityDb | AuthorityTx): Promise<void> {
-    const open = await db
-      .selectFrom("training_job")
-      .select("id")
-      .where("client_id", "=", client_id)
-      .where("state", "=", "open")
-      .where("expires_at", ">", this.#parts.clock.nowMs())
-      .execute();
-    if (open.length >= MOST_OPEN_JOBS) throw new WjfError("rate-limited", "training jobs");
+    const now = this.#parts.clock.nowMs();
+    const own = db.selectFrom("training_job").select("id").where("client_id", "=", client_id);
+    const open = await own.where("state", "=", "open").where("expires_at", ">", now).execute();
+    const recent = await own.where("created_at", ">", now - DAY_MS).execute();
+    if (open.length >= MOST_OPEN_JOBS || recent.length >= MOST_JOBS_A_DAY)
+      throw new WjfError("rate-limited", "training jobs");
   }
 
   #requireAllowed({ job }: TrainingWish, client: Client, roster: Roster): void {

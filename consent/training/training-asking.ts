@@ -22,7 +22,7 @@ import { openTrainingRelease, TRAINING_POLICY, type TrainingRelease } from "../r
 import { requestHeader, TrainingAdmission, type TrainingOrder } from "../training-job.ts";
 import type { TrainingAsk } from "../training-requests.ts";
 import type { TrainingJobTable } from "./schema.ts";
-import type { TrainingParts } from "./training-admitter.ts";
+import { NO_KEYS, type TrainingParts } from "./training-admitter.ts";
 
 /** The gateway: takes a round to the provinces and brings back the merged parts. */
 export type AskProvinces = (round: TrainRound) => Promise<readonly Uint8Array[]>;
@@ -110,7 +110,7 @@ export async function askStep(
     return {
       told: { refusal: { code, detail }, ...took },
       // A rule that was broken once is not tried at again: the job is over, and its key with it.
-      change: { state: "refused", he_secret_sealed: null },
+      change: { state: "refused", ...NO_KEYS },
       leaf: { ...parties, event: "refused", code },
     };
   }

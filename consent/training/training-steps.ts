@@ -28,6 +28,7 @@ import {
 import type { TrainingJobTable } from "./schema.ts";
 import {
   HE_SECRET,
+  NO_KEYS,
   SEALING_KEY,
   signingThumbprints,
   stateOf,
@@ -75,7 +76,7 @@ export class TrainingSteps {
     await this.#parts.ledger.transact(async (tx) => {
       const ended = await tx
         .updateTable("training_job")
-        .set({ state: "ended", he_secret_sealed: null })
+        .set({ state: "ended", ...NO_KEYS })
         .where("id", "=", id)
         .where("state", "=", "open")
         .executeTakeFirst();
@@ -95,7 +96,7 @@ export class TrainingSteps {
     await db.deleteFrom("training_step").where("job_id", "in", old).execute();
     await db
       .updateTable("training_job")
-      .set({ he_secret_sealed: null })
+      .set(NO_KEYS)
       .where("expires_at", "<=", clock.nowMs())
       .where("he_secret_sealed", "is not", null)
       .execute();
