@@ -103,6 +103,9 @@ export class TrainingAdmitter {
       state: "open",
       steps: 0,
       rounds: 0,
+      asked_sha256: null,
+      asked_first: 0,
+      asked_last: 0,
       cohort_sealed: null,
       created_at: clock.nowMs(),
       expires_at: admission.expires_at * 1000,
@@ -139,8 +142,8 @@ export class TrainingAdmitter {
     const own = db.selectFrom("training_job").select("id").where("client_id", "=", client_id);
     const open = await own.where("state", "=", "open").where("expires_at", ">", now).execute();
     const recent = await own.where("created_at", ">", now - DAY_MS).execute();
-    if (open.length >= MOST_OPEN_JOBS || recent.length >= MOST_JOBS_A_DAY)
-      throw new WjfError("rate-limited", "training jobs");
+    const isFull = open.length >= MOST_OPEN_JOBS || recent.length >= MOST_JOBS_A_DAY;
+    if (isFull) throw new WjfError("rate-limited", "training jobs");
   }
 
   #requireAllowed({ job }: TrainingWish, client: Client, roster: Roster): void {

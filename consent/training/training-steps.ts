@@ -34,13 +34,19 @@ import {
   stateOf,
   type TrainingParts,
 } from "./training-admitter.ts";
-import { type Answered, askStep, type AskProvinces, type Step } from "./training-asking.ts";
+import {
+  type Answered,
+  askStep,
+  type AskProvinces,
+  isOvertaken,
+  type Step,
+} from "./training-asking.ts";
 
 const TOLD_KEPT_MS = 30 * 86_400_000;
 
 export class TrainingSteps {
   readonly #parts: TrainingParts;
-  /** By job: the question that is being answered. */
+  /** What is being answered: by job, and by institution whose cohort is being admitted. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(parts: TrainingParts) {
@@ -49,20 +55,25 @@ export class TrainingSteps {
 
   /**
    * A JWE to the institution.
-   * @throws WjfError `route-unknown`, `client-unknown`, `dpop-*`, `request-malformed`, `query-conflict`, `training-ended`, and what the provinces or
-   * the gateway fail with: then nothing has changed, and the question can be asked again.
+   * @throws WjfError `route-unknown`, `client-unknown`, `dpop-*`, `request-malformed`, `query-conflict`, `training-ended`,
+   * `overloaded` when another cohort was admitted meanwhile, and what the provinces or the gateway fail with: then nothing was told,
+   * and the question can be asked again.
    */
   async answer({ job_id: id, proof, body }: TrainAsk, provinces: AskProvinces): Promise<string> {
     const { admission } = await this.#job(id);
     await this.#requireProof({ method: "POST", path: stepPath(id), proof, body }, admission);
-    const before = this.#turns.get(id) ?? Promise.resolve();
-    const turn = before.then(async () => await this.#step(id, body, provinces));
+    return await this.#inTurn(id, async () => await this.#step(id, body, provinces));
+  }
+
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(work);
     const settled = turn.catch(() => undefined);
-    this.#turns.set(id, settled);
+    this.#turns.set(key, settled);
     try {
       return await turn;
     } finally {
-      if (this.#turns.get(id) === settled) this.#turns.delete(id);
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
 
@@ -142,10 +153,18 @@ export class TrainingSteps {
     if (step.number !== row.steps + 1) {
       throw new WjfError("request-malformed", "step: the next one");
     }
+    if (step.ask.type === "admit" && row.cohort_sealed !== null) {
+      throw new WjfError("request-malformed", "admit: the cohort is admitted");
+    }
     requireFewParts(step.ask, admission.job);
     const he = atRest.open(HE_SECRET, row.he_secret_sealed);
-    const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
-    return await this.#tell(step, answered, row);
+    const answer = async (): Promise<string> => {
+      const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
+      return await this.#tell(step, answered, row);
+    };
+    if (step.ask.type !== "admit") return await answer();
+    // Each cohort of an institution is compared with those before it: of two at once, neither would be.
+    return await this.#inTurn(`admit ${row.client_id}`, answer);
   }
 
   async #stored(id: string, step: number) {
@@ -158,8 +177,8 @@ export class TrainingSteps {
   }
 
   async #tell(
-    { number, askHash }: Step,
-    { told, change, leaf }: Answered,
+    { number, askHash, ask }: Step,
+    { told, change, leaf, earlier }: Answered,
     row: TrainingJobTable,
   ): Promise<string> {
     const { db, ledger } = this.#parts;
@@ -167,7 +186,13 @@ export class TrainingSteps {
     if (key === undefined) throw new WjfError("client-unknown", "no encryption key");
     const text = Buffer.from(JSON.stringify({ step: number, ...told }));
     const sealed = await sealBytes(text, importPublic(key), stepHeader("told", row));
-    await ledger.transact(async (tx) => {
+    await ledger.transact(async (tx, { timeMs }) => {
+      // The provinces may have taken minutes.
+      if (timeMs >= row.expires_at) throw new WjfError("training-ended");
+      const admits = ask.type === "admit" && change.cohort_sealed !== undefined;
+      if (admits && (await isOvertaken(row, earlier, tx))) {
+        throw new WjfError("overloaded", "another cohort was admitted meanwhile: ask again");
+      }
       const updated = await tx
         .updateTable("training_job")
         .set({ ...change, steps: number })
