@@ -50,6 +50,9 @@ const Job = z.strictObject({
   labelCommitment: Sha256Hex,
 }) satisfies z.ZodType<TrainingJob>;
 
+/** Label blocks, 393 kB each, that one province is sent: chooseLayout stays below for eight million people. */
+export const MOST_LABEL_BLOCKS = 1024;
+
 /** On what ground personal data is trained on (PIPL article 13), in the Data Privacy Vocabulary's words. */
 export const LAWFUL_BASES = ["dpv:Consent", "dpv:Contract", "dpv:LegalObligation"] as const;
 const LawfulBasis = z.strictObject({
@@ -70,8 +73,29 @@ const terms = {
 /** The body of `POST /v1/training-jobs`; the DPoP proof over it is the institution's signature on the job. */
 export const TrainingWish = z
   .strictObject({ ...terms, days: z.int().min(1).max(30) })
-  .refine(({ job, people }) => job.provinces.length === people.length, "people: one per province");
+  .refine(({ job, people }) => job.provinces.length === people.length, "people: one per province")
+  .refine(
+    ({ job: { layout }, people }) =>
+      people.every((count) => Math.ceil(count / layout.block) <= MOST_LABEL_BLOCKS),
+    `people: at most ${MOST_LABEL_BLOCKS} blocks of job.layout.block in a province`,
+  );
 export type TrainingWish = z.infer<typeof TrainingWish>;
+
+/** Ciphertexts, 393 kB each, that one round may ask of every province. */
+const MOST_PARTS = 512;
+
+/** @throws WjfError `request-malformed` for more bins than this job's layout can bring home in one round. */
+export function requireFewParts(
+  ask: TrainingAsk,
+  { features, layout }: Pick<TrainingJob, "features" | "layout">,
+): void {
+  if (ask.type !== "bins") return;
+  // Each indicator has its bins and one for missing values.
+  const parts = Math.ceil((features.length * (ask.count + 1)) / layout.tiles);
+  if (parts <= MOST_PARTS) return;
+  const rule = `at most ${MOST_PARTS} ciphertexts: features times (count + 1) by job.layout.tiles`;
+  throw new WjfError("request-malformed", `count: ${rule}`);
+}
 
 /** Signed by the authority's admission key, context "training-admission". */
 export const TrainingAdmission = z.strictObject({

@@ -44,9 +44,10 @@ export class TrainingCheck {
     if (leaf.step !== step) return `step ${leaf.step} where ${step} was the next`;
     if (leaf.event === "refused") return undefined;
     const { first, last } = leaf.rounds;
-    const begins = job.rounds + 1;
+    // Rounds of a question that failed half-way are never used again.
+    const used = job.rounds;
     job.rounds = last;
-    if (first !== begins || last < first) return `rounds ${first} to ${last}, not from ${begins}`;
+    if (first <= used || last < first) return `rounds ${first} to ${last}, not after ${used}`;
     if (last > job.terms.max_rounds) return `round ${last} of ${job.terms.max_rounds}`;
     if (leaf.time >= job.terms.expires) return "after the job's term";
     if ((leaf.kind === "admit") !== (leaf.step === 1)) return "the cohort is admitted first, once";

@@ -9,6 +9,7 @@ export interface TrainingJobTable {
   wish_sha256: string;
   statement: Uint8Array;
   signature: Uint8Array;
+  /** Homomorphic; empty once ended. */
   public_key: Uint8Array;
   /** The homomorphic secret key; null once ended. */
   he_secret_sealed: Uint8Array | null;
@@ -18,6 +19,10 @@ export interface TrainingJobTable {
   /** Questions answered, and rounds used for them. */
   steps: number;
   rounds: number;
+  /** The question that was last asked of the provinces, and its rounds so far: 0 before the first. */
+  asked_sha256: string | null;
+  asked_first: number;
+  asked_last: number;
   /** {people, bad} once the cohort is admitted, sealed: what the provinces' sums came to. */
   cohort_sealed: Uint8Array | null;
   created_at: number;
@@ -70,6 +75,19 @@ export const trainingMigrations: readonly Migration[] = [
         .addColumn("told", "text", (column) => column.notNull())
         .addPrimaryKeyConstraint("training_step_key", ["job_id", "step"])
         .execute();
+    },
+  },
+  {
+    name: "2026-11-28-071-training-asked",
+    async up(db) {
+      // SQLite adds one column at a time.
+      await db.schema.alterTable("training_job").addColumn("asked_sha256", "text").execute();
+      for (const name of ["asked_first", "asked_last"]) {
+        await db.schema
+          .alterTable("training_job")
+          .addColumn(name, "integer", (column) => column.notNull().defaultTo(0))
+          .execute();
+      }
     },
   },
 ];

@@ -49,10 +49,15 @@ export interface TrainingParts {
 
 /** Jobs of one institution that are under way. */
 const MOST_OPEN_JOBS = 8;
+/** That it may begin in a day: each makes keys, and asks every province's operator. */
+const MOST_JOBS_A_DAY = 32;
+const DAY_MS = 86_400_000;
 
 /** What a job's keys are sealed at rest under. */
 export const HE_SECRET = "training_job.he_secret";
 export const SEALING_KEY = "training_job.sealing_key";
+/** Of a job that is over. */
+export const NO_KEYS = { he_secret_sealed: null, public_key: Buffer.alloc(0) } as const;
 
 export class TrainingAdmitter {
   readonly #parts: TrainingParts;
@@ -70,7 +75,7 @@ export class TrainingAdmitter {
     const wish = parseJsonWith(TrainingWish, body.toString("utf8"), "request-malformed", "body");
     const client = await activeClient(consentTables(db), wish.job.client);
     const { roster } = epochs.current();
-    const keys = client.jwks.keys.filter(({ use }) => use === "sig").map((key) => thumbprint(key));
+    const keys = signingThumbprints(client);
     const request = { method: "POST", path: TRAINING_PATH, proof, body };
     await verifyTrainingProof(request, keys, roster.audience, clock);
     const wishHash = sha256Hex(body);
@@ -98,6 +103,9 @@ export class TrainingAdmitter {
       state: "open",
       steps: 0,
       rounds: 0,
+      asked_sha256: null,
+      asked_first: 0,
+      asked_last: 0,
       cohort_sealed: null,
       created_at: clock.nowMs(),
       expires_at: admission.expires_at * 1000,
@@ -130,14 +138,12 @@ export class TrainingAdmitter {
 
   /** @throws WjfError `rate-limited`. */
   async #requireRoom({ client_id }: Client, db: AuthorityDb | AuthorityTx): Promise<void> {
-    const open = await db
-      .selectFrom("training_job")
-      .select("id")
-      .where("client_id", "=", client_id)
-      .where("state", "=", "open")
-      .where("expires_at", ">", this.#parts.clock.nowMs())
-      .execute();
-    if (open.length >= MOST_OPEN_JOBS) throw new WjfError("rate-limited", "training jobs");
+    const now = this.#parts.clock.nowMs();
+    const own = db.selectFrom("training_job").select("id").where("client_id", "=", client_id);
+    const open = await own.where("state", "=", "open").where("expires_at", ">", now).execute();
+    const recent = await own.where("created_at", ">", now - DAY_MS).execute();
+    const isFull = open.length >= MOST_OPEN_JOBS || recent.length >= MOST_JOBS_A_DAY;
+    if (isFull) throw new WjfError("rate-limited", "training jobs");
   }
 
   #requireAllowed({ job }: TrainingWish, client: Client, roster: Roster): void {
@@ -175,6 +181,10 @@ function admissionOf(
     mask_keys: terms.job.provinces.flatMap((code) => maskKeys.get(code) ?? []),
     expires_at: own.admitted_at + days * 86_400,
   };
+}
+
+export function signingThumbprints({ jwks }: Client): string[] {
+  return jwks.keys.filter(({ use }) => use === "sig").map((key) => thumbprint(key));
 }
 
 function sameWish(row: TrainingJobTable, wishHash: string, clock: Clock): AdmittedTraining {

@@ -17,12 +17,14 @@ import {
   type TrainingJob,
 } from "../../crypto/index.ts";
 import type { TrainRound } from "../../proto/index.ts";
+import type { AuthorityDb, AuthorityTx } from "../ledger.ts";
 import type { LeafDraft } from "../log/index.ts";
 import { openTrainingRelease, TRAINING_POLICY, type TrainingRelease } from "../release/index.ts";
 import { requestHeader, TrainingAdmission, type TrainingOrder } from "../training-job.ts";
 import type { TrainingAsk } from "../training-requests.ts";
+import { type AskedRounds, askedRounds } from "./asked-rounds.ts";
 import type { TrainingJobTable } from "./schema.ts";
-import type { TrainingParts } from "./training-admitter.ts";
+import { NO_KEYS, type TrainingParts } from "./training-admitter.ts";
 
 /** The gateway: takes a round to the provinces and brings back the merged parts. */
 export type AskProvinces = (round: TrainRound) => Promise<readonly Uint8Array[]>;
@@ -53,6 +55,8 @@ export interface Answered {
   };
   readonly change: Partial<TrainingJobTable>;
   readonly leaf: LeafDraft;
+  /** Jobs that the cohort was compared with. */
+  readonly earlier: readonly string[];
 }
 
 export interface AskedJob {
@@ -85,9 +89,11 @@ export async function askStep(
     took.bytes += sums.reduce((sum, { length }) => sum + length, 0);
     return sums;
   };
+  let earlier: readonly string[] = [];
   try {
-    const earlier = ask.type === "admit" ? await earlierJobs(row, job, parts) : [];
-    using release = await openRelease(asked, earlier, parts, counted);
+    if (ask.type === "admit") earlier = await earlierJobs(row, job, parts);
+    const own = askedRounds(row, { askHash, earlier }, parts.db);
+    using release = await openRelease(asked, earlier, own, parts, counted);
     const value = await perform(release, ask);
     const { round, cohort } = release.standing;
     return {
@@ -99,9 +105,10 @@ export async function askStep(
       leaf: {
         ...parties,
         event: "released",
-        rounds: { first: row.rounds + 1, last: round },
+        rounds: { first: own.first, last: round },
         ask_sha256: askHash,
       },
+      earlier,
     };
   } catch (error) {
     // Whatever else went wrong may go right next time.
@@ -110,8 +117,9 @@ export async function askStep(
     return {
       told: { refusal: { code, detail }, ...took },
       // A rule that was broken once is not tried at again: the job is over, and its key with it.
-      change: { state: "refused", he_secret_sealed: null },
+      change: { state: "refused", ...NO_KEYS },
       leaf: { ...parties, event: "refused", code },
+      earlier,
     };
   }
 }
@@ -119,6 +127,7 @@ export async function askStep(
 async function openRelease(
   { row, admission, he }: AskedJob,
   earlier: readonly string[],
+  own: AskedRounds,
   parts: TrainingParts,
   provinces: AskProvinces,
 ): Promise<TrainingRelease> {
@@ -126,10 +135,10 @@ async function openRelease(
   return openTrainingRelease(await parts.scheme(), he, {
     job: admission.job,
     policy: { ...TRAINING_POLICY, maxRounds: admission.max_rounds },
-    rounds: orderedRounds(admission.job, parts, provinces),
+    rounds: orderedRounds(admission.job, own, parts, provinces),
     earlier,
     standing: {
-      round: row.rounds,
+      round: own.first - 1,
       ...(cohort && { cohort: parseJsonWith(Cohort, cohort, "internal", "training_job") }),
     },
   });
@@ -144,17 +153,7 @@ async function earlierJobs(
   job: TrainingJob,
   { db }: TrainingParts,
 ): Promise<string[]> {
-  const rows = await db
-    .selectFrom("training_job")
-    .select(["id", "statement"])
-    .where("client_id", "=", row.client_id)
-    .where("id", "<>", row.id)
-    .where("cohort_sealed", "is not", null)
-    .where("created_at", ">=", row.created_at - EARLIER_MS)
-    .orderBy("created_at", "desc")
-    .orderBy("id")
-    .limit(EARLIER_JOBS)
-    .execute();
+  const rows = await selectEarlier(row, db);
   for (const { statement } of rows) {
     const text = Buffer.from(statement).toString("utf8");
     const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job").job;
@@ -165,8 +164,32 @@ async function earlierJobs(
   return rows.map(({ id }) => id);
 }
 
+/** Whether a cohort of the institution was admitted that is not among `compared`. */
+export async function isOvertaken(
+  row: TrainingJobTable,
+  compared: readonly string[],
+  tx: AuthorityTx,
+): Promise<boolean> {
+  return (await selectEarlier(row, tx)).some(({ id }) => !compared.includes(id));
+}
+
+async function selectEarlier(row: TrainingJobTable, db: AuthorityDb | AuthorityTx) {
+  return await db
+    .selectFrom("training_job")
+    .select(["id", "statement"])
+    .where("client_id", "=", row.client_id)
+    .where("id", "<>", row.id)
+    .where("cohort_sealed", "is not", null)
+    .where("created_at", ">=", row.created_at - EARLIER_MS)
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .limit(EARLIER_JOBS)
+    .execute();
+}
+
 function orderedRounds(
   job: TrainingJob,
+  own: AskedRounds,
   { epochs, admissionKey }: TrainingParts,
   provinces: AskProvinces,
 ) {
@@ -184,6 +207,7 @@ function orderedRounds(
       kind,
       request_sha256: sha256Hex(text),
     };
+    await own.note(round);
     return await provinces({
       order: signStatement("training-order", order, admissionKey),
       // The gateway is not to see coefficients, nor weights of evidence, which tell of label rates.

@@ -16,6 +16,7 @@ import type { EndTrainingRequest, TrainAsk } from "../../proto/index.ts";
 import { activeClient, encryptionKey } from "../clients.ts";
 import { consentTables } from "../ledger.ts";
 import {
+  requireFewParts,
   StepBody,
   stepHeader,
   stepPath,
@@ -25,14 +26,27 @@ import {
   verifyTrainingProof,
 } from "../training-job.ts";
 import type { TrainingJobTable } from "./schema.ts";
-import { HE_SECRET, SEALING_KEY, stateOf, type TrainingParts } from "./training-admitter.ts";
-import { type Answered, askStep, type AskProvinces, type Step } from "./training-asking.ts";
+import {
+  HE_SECRET,
+  NO_KEYS,
+  SEALING_KEY,
+  signingThumbprints,
+  stateOf,
+  type TrainingParts,
+} from "./training-admitter.ts";
+import {
+  type Answered,
+  askStep,
+  type AskProvinces,
+  isOvertaken,
+  type Step,
+} from "./training-asking.ts";
 
 const TOLD_KEPT_MS = 30 * 86_400_000;
 
 export class TrainingSteps {
   readonly #parts: TrainingParts;
-  /** By job: the question that is being answered. */
+  /** What is being answered: by job, and by institution whose cohort is being admitted. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(parts: TrainingParts) {
@@ -41,24 +55,29 @@ export class TrainingSteps {
 
   /**
    * A JWE to the institution.
-   * @throws WjfError `route-unknown`, `dpop-*`, `request-malformed`, `query-conflict`, `training-ended`, and what the provinces or
-   * the gateway fail with: then nothing has changed, and the question can be asked again.
+   * @throws WjfError `route-unknown`, `client-unknown`, `dpop-*`, `request-malformed`, `query-conflict`, `training-ended`,
+   * `overloaded` when another cohort was admitted meanwhile, and what the provinces or the gateway fail with: then nothing was told,
+   * and the question can be asked again.
    */
   async answer({ job_id: id, proof, body }: TrainAsk, provinces: AskProvinces): Promise<string> {
     const { admission } = await this.#job(id);
     await this.#requireProof({ method: "POST", path: stepPath(id), proof, body }, admission);
-    const before = this.#turns.get(id) ?? Promise.resolve();
-    const turn = before.then(async () => await this.#step(id, body, provinces));
+    return await this.#inTurn(id, async () => await this.#step(id, body, provinces));
+  }
+
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(work);
     const settled = turn.catch(() => undefined);
-    this.#turns.set(id, settled);
+    this.#turns.set(key, settled);
     try {
       return await turn;
     } finally {
-      if (this.#turns.get(id) === settled) this.#turns.delete(id);
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
 
-  /** Ends a job, for its institution. @throws WjfError `route-unknown`, `dpop-*`. */
+  /** Ends a job, for its institution. @throws WjfError `route-unknown`, `client-unknown`, `dpop-*`. */
   async end({ job_id: id, proof }: EndTrainingRequest): Promise<void> {
     const { admission } = await this.#job(id);
     await this.#requireProof(
@@ -68,7 +87,7 @@ export class TrainingSteps {
     await this.#parts.ledger.transact(async (tx) => {
       const ended = await tx
         .updateTable("training_job")
-        .set({ state: "ended", he_secret_sealed: null })
+        .set({ state: "ended", ...NO_KEYS })
         .where("id", "=", id)
         .where("state", "=", "open")
         .executeTakeFirst();
@@ -88,7 +107,7 @@ export class TrainingSteps {
     await db.deleteFrom("training_step").where("job_id", "in", old).execute();
     await db
       .updateTable("training_job")
-      .set({ he_secret_sealed: null })
+      .set(NO_KEYS)
       .where("expires_at", "<=", clock.nowMs())
       .where("he_secret_sealed", "is not", null)
       .execute();
@@ -96,10 +115,13 @@ export class TrainingSteps {
 
   async #requireProof(
     request: Parameters<typeof verifyTrainingProof>[0],
-    { keys }: TrainingAdmission,
+    { job, keys }: TrainingAdmission,
   ): Promise<void> {
-    const { epochs, clock } = this.#parts;
-    await verifyTrainingProof(request, keys, epochs.current().roster.audience, clock);
+    const { db, epochs, clock } = this.#parts;
+    const present = signingThumbprints(await activeClient(consentTables(db), job.client));
+    // Revoked since the job was admitted: of no use any more.
+    const valid = keys.filter((key) => present.includes(key));
+    await verifyTrainingProof(request, valid, epochs.current().roster.audience, clock);
   }
 
   async #job(id: string) {
@@ -131,9 +153,18 @@ export class TrainingSteps {
     if (step.number !== row.steps + 1) {
       throw new WjfError("request-malformed", "step: the next one");
     }
+    if (step.ask.type === "admit" && row.cohort_sealed !== null) {
+      throw new WjfError("request-malformed", "admit: the cohort is admitted");
+    }
+    requireFewParts(step.ask, admission.job);
     const he = atRest.open(HE_SECRET, row.he_secret_sealed);
-    const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
-    return await this.#tell(step, answered, row);
+    const answer = async (): Promise<string> => {
+      const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
+      return await this.#tell(step, answered, row);
+    };
+    if (step.ask.type !== "admit") return await answer();
+    // Each cohort of an institution is compared with those before it: of two at once, neither would be.
+    return await this.#inTurn(`admit ${row.client_id}`, answer);
   }
 
   async #stored(id: string, step: number) {
@@ -146,8 +177,8 @@ export class TrainingSteps {
   }
 
   async #tell(
-    { number, askHash }: Step,
-    { told, change, leaf }: Answered,
+    { number, askHash, ask }: Step,
+    { told, change, leaf, earlier }: Answered,
     row: TrainingJobTable,
   ): Promise<string> {
     const { db, ledger } = this.#parts;
@@ -155,7 +186,13 @@ export class TrainingSteps {
     if (key === undefined) throw new WjfError("client-unknown", "no encryption key");
     const text = Buffer.from(JSON.stringify({ step: number, ...told }));
     const sealed = await sealBytes(text, importPublic(key), stepHeader("told", row));
-    await ledger.transact(async (tx) => {
+    await ledger.transact(async (tx, { timeMs }) => {
+      // The provinces may have taken minutes.
+      if (timeMs >= row.expires_at) throw new WjfError("training-ended");
+      const admits = ask.type === "admit" && change.cohort_sealed !== undefined;
+      if (admits && (await isOvertaken(row, earlier, tx))) {
+        throw new WjfError("overloaded", "another cohort was admitted meanwhile: ask again");
+      }
       const updated = await tx
         .updateTable("training_job")
         .set({ ...change, steps: number })

@@ -49,6 +49,8 @@ function findings(leaves: readonly LeafDraft[], from = "2026-11-28T00:00:00.000Z
 test("a job as it should be", () => {
   expect(findings([admitted, released(1, 1, 3), released(2, 4, 4), ended])).toEqual([]);
   expect(findings([admitted, released(1, 1, 2), refused])).toEqual([]);
+  // Questions that failed half-way leave their rounds unused.
+  expect(findings([admitted, released(1, 3, 5), released(2, 7, 7)])).toEqual([]);
 });
 
 test.each([
@@ -56,7 +58,8 @@ test.each([
   ["admitted before", [admitted, admitted]],
   ["another institution", [admitted, released(1, 1, 2, { client_id: "other" })]],
   ["step 2 where 1 was the next", [admitted, released(2, 1, 2)]],
-  ["not from 3", [admitted, released(1, 1, 2), released(2, 2, 3)]],
+  ["rounds 2 to 3, not after 2", [admitted, released(1, 1, 2), released(2, 2, 3)]],
+  ["rounds 4 to 3, not after 2", [admitted, released(1, 1, 2), released(2, 4, 3)]],
   ["round 11 of 10", [admitted, released(1, 1, 11)]],
   ["after it was refused", [admitted, released(1, 1, 2), refused, released(3, 3, 3)]],
   ["after it was ended", [admitted, ended, released(1, 1, 2)]],

@@ -1,0 +1,275 @@
+// The authority's answers to an institution's questions, with provinces that the test plays: sums of a cohort that there is not, under
+// the job's own key. No round is asked for two requests, cohorts of one institution are always compared, a revoked key is of no use.
+import { createPublicKey, randomUUID } from "node:crypto";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { loadCatalogue } from "../../catalogue/index.ts";
+import { sha256Base64url } from "../../core/canonical.ts";
+import { systemClock } from "../../core/clock.ts";
+import { WjfError } from "../../core/errors.ts";
+import { addClient, disableClient, rotateClient } from "../../consent/clients.ts";
+import { consentTables } from "../../consent/ledger.ts";
+import { type Leaf, showLeaves, verifyLog } from "../../consent/log/index.ts";
+import { TrainingAdmitter, type TrainingParts } from "../../consent/training/training-admitter.ts";
+import type { AskProvinces } from "../../consent/training/training-asking.ts";
+import { TrainingSteps } from "../../consent/training/training-steps.ts";
+import {
+  openTrainingAdmission,
+  openTrainingOrder,
+  requestHeader,
+  stepHeader,
+  stepPath,
+  TRAINING_PATH,
+  type TrainingAdmission,
+} from "../../consent/training-job.ts";
+import type { TrainingAsk } from "../../consent/training-requests.ts";
+import {
+  type AggregateRequest,
+  aggregateLength,
+  generateP256,
+  generateX25519,
+  importPrivate,
+  importPublic,
+  openBytes,
+  publicP256,
+  publicX25519,
+  sealBytes,
+  toResidue,
+  TrainingScheme,
+} from "../../crypto/index.ts";
+import { signProof } from "../../cli/batch-client.ts";
+import { type LedgerBench, openLedgerBench } from "../consent/ledger-fixture.ts";
+
+const AUDIENCE = "https://gateway.example";
+const [people, bad] = [2000, 300];
+const [signing, encryption, group] = [
+  generateP256("sig"),
+  generateP256("enc"),
+  generateP256("enc"),
+];
+const admissionKey = importPrivate(generateP256("sig"));
+const NEWTON: TrainingAsk = {
+  type: "newton",
+  design: { kind: "raw", centre: [0], scale: [1] },
+  coefficients: [0, 0],
+};
+const TOTALS: TrainingAsk = { type: "label-totals", design: NEWTON.design };
+
+const roster = {
+  audience: AUDIENCE,
+  group_key: publicP256(group),
+  provinces: ["11", "12"].map((code) => ({ code, mask_key: publicX25519(generateX25519()) })),
+};
+
+let scheme: TrainingScheme;
+let bench: LedgerBench;
+let parts: TrainingParts;
+let steps: TrainingSteps;
+
+beforeAll(async () => {
+  scheme = await TrainingScheme.create();
+}, 60_000);
+afterAll(() => scheme[Symbol.dispose]());
+beforeEach(async () => {
+  // Proofs are signed by the system's clock.
+  bench = await openLedgerBench(undefined, { startMs: systemClock.nowMs() });
+  parts = {
+    ...bench,
+    epochs: { current: () => ({ roster }) } as never,
+    catalogue: loadCatalogue(),
+    admissionKey,
+    scheme: async () => await Promise.resolve(scheme),
+  };
+  steps = new TrainingSteps(parts);
+  await addClient(consentTables(bench.db), bench.clock, {
+    client_id: "bank",
+    name: "Bank",
+    contact: "test@bank.example",
+    jwks: { keys: [publicP256(signing), publicP256(encryption)] as never },
+    products: ["credit-score@1"] as never,
+    purposes: ["dpv:CreditChecking"],
+  });
+});
+afterEach(async () => await bench[Symbol.asyncDispose]());
+
+interface Job {
+  readonly admission: TrainingAdmission;
+  readonly key: Uint8Array;
+  /** By round, what was asked of the provinces: they answer nothing else. */
+  readonly asked: Map<number, AggregateRequest>;
+}
+
+async function proofOf(htm: string, path: string, body?: string): Promise<string> {
+  return await signProof(signing, {
+    htm,
+    htu: `${AUDIENCE}${path}`,
+    ...(body !== undefined && { "camara:bh": sha256Base64url(body) }),
+  });
+}
+
+async function begin(): Promise<Job> {
+  const body = JSON.stringify({
+    job: {
+      id: randomUUID(),
+      client: "bank",
+      purpose: "dpv:CreditChecking",
+      features: ["id.age_years"],
+      provinces: ["11", "12"],
+      layout: { block: 16, tiles: 512 },
+      labelCommitment: "a".repeat(64),
+    },
+    lawful_basis: { basis: "dpv:Contract", reference: "clause 7" },
+    people: [1000, 1000],
+    max_rounds: 20,
+    days: 1,
+  });
+  const proof = await proofOf("POST", TRAINING_PATH, body);
+  const admitted = await new TrainingAdmitter(parts).admit({ proof, body: Buffer.from(body) });
+  const admission = openTrainingAdmission(admitted.admission, createPublicKey(admissionKey));
+  return { admission, key: admitted.he_public_key, asked: new Map() };
+}
+
+type Played = (request: AggregateRequest, round: number) => Promise<void> | void;
+
+/** @param then called once the provinces have their answer, before the authority hears it. */
+function provinces({ admission: { job }, key, asked }: Job, then: Played): AskProvinces {
+  return async ({ order: signed, request }) => {
+    const { round, kind } = openTrainingOrder(signed, createPublicKey(admissionKey), job);
+    const text = await openBytes(
+      request,
+      importPrivate(group),
+      requestHeader(job, round),
+      "internal",
+    );
+    const question = JSON.parse(text.toString()) as AggregateRequest;
+    const before = asked.get(round) ?? question;
+    if (JSON.stringify(before) !== JSON.stringify(question)) {
+      throw new WjfError("request-malformed", "this training round was answered otherwise");
+    }
+    asked.set(round, question);
+    await then(question, round);
+    using encryptor = scheme.encryptor(key);
+    if (kind === "labels") return [encryptor.encrypt(Float64Array.of(toResidue(bad)))];
+    const values = new Float64Array(1 + aggregateLength(question));
+    values[0] = job.provinces.length;
+    if (question.type !== "overlap") values[1] = toResidue(people);
+    return [encryptor.encrypt(values)];
+  };
+}
+
+async function ask(
+  job: Job,
+  step: number,
+  question: TrainingAsk,
+  then: Played = () => undefined,
+  by = steps,
+) {
+  const { job: described, sealing_key: sealing } = job.admission;
+  const text = Buffer.from(JSON.stringify({ step, ask: question }));
+  const sealed = await sealBytes(text, importPublic(sealing), stepHeader("ask", described));
+  const body = JSON.stringify({ sealed });
+  const proof = await proofOf("POST", stepPath(described.id), body);
+  const asked = { job_id: described.id, proof, body: Buffer.from(body) };
+  const told = await by.answer(asked, provinces(job, then));
+  const own = importPrivate(encryption);
+  const opened = await openBytes(told, own, stepHeader("told", described), "internal");
+  return JSON.parse(opened.toString()) as { readonly value?: object; readonly refusal?: object };
+}
+
+async function end({ admission: { job } }: Job): Promise<void> {
+  const proof = await proofOf("DELETE", `${TRAINING_PATH}/${job.id}`);
+  await steps.end({ job_id: job.id, proof });
+}
+
+async function releasedRounds(): Promise<object[]> {
+  const { log } = bench.ledger;
+  expect((await verifyLog(log, { verifierKeys: log.verifierKeys })).findings).toEqual([]);
+  const leaves: Leaf[] = [];
+  for await (const { leaf } of showLeaves(log, {})) leaves.push(leaf);
+  return leaves.flatMap((leaf) =>
+    leaf.type === "training" && leaf.event === "released" ? [leaf.rounds] : [],
+  );
+}
+
+const ADMIT: TrainingAsk = { type: "admit" };
+const unavailable = { code: "federation-unavailable" };
+const failingAt =
+  (at: number): Played =>
+  (_, round) => {
+    if (round === at) throw new WjfError("federation-unavailable");
+  };
+
+test("a question that failed half-way goes on under its rounds; another one in its place has others", async () => {
+  const job = await begin();
+  await expect(ask(job, 1, ADMIT, failingAt(2))).rejects.toMatchObject(unavailable);
+  steps = new TrainingSteps(parts);
+  expect(await ask(job, 1, ADMIT)).toMatchObject({ value: { people, bad } });
+  expect([...job.asked.keys()]).toEqual([1, 2]);
+  await expect(ask(job, 2, NEWTON, failingAt(3))).rejects.toMatchObject(unavailable);
+  expect(await ask(job, 2, TOTALS)).toMatchObject({ value: [bad, 0] });
+  expect(await ask(job, 3, NEWTON)).toMatchObject({ value: { people } });
+  expect(await releasedRounds()).toEqual([
+    { first: 1, last: 2 },
+    { first: 4, last: 4 },
+    { first: 5, last: 5 },
+  ]);
+});
+
+test("cohorts of one institution that come at once are compared", async () => {
+  const jobs = [await begin(), await begin()];
+  await Promise.all(jobs.map(async (job) => await ask(job, 1, ADMIT)));
+  const ids = jobs.map(({ admission }) => admission.job.id);
+  const overlaps = jobs.map(({ asked }) => asked.get(2)).filter((each) => each?.type === "overlap");
+  expect(overlaps).toHaveLength(1);
+  expect(ids).toContain(overlaps[0]?.jobs[0]);
+});
+
+test("a cohort that another process admitted meanwhile: asked again, it is compared", async () => {
+  const [slow, quick] = [await begin(), await begin()];
+  const meanwhile: Played = async (_, round) => {
+    if (round === 2) await ask(quick, 1, ADMIT, undefined, new TrainingSteps(parts));
+  };
+  await expect(ask(slow, 1, ADMIT, meanwhile)).rejects.toMatchObject({ code: "overloaded" });
+  expect(await ask(slow, 1, ADMIT)).toMatchObject({ value: { people, bad } });
+  expect(slow.asked.get(4)).toEqual({ type: "overlap", jobs: [quick.admission.job.id] });
+  expect(await ask(slow, 2, NEWTON)).toMatchObject({ value: { people } });
+  expect(await releasedRounds()).toEqual([
+    { first: 1, last: 2 },
+    { first: 3, last: 5 },
+    { first: 6, last: 6 },
+  ]);
+});
+
+test("a cohort is admitted once, and nothing is told after the job's term", async () => {
+  const job = await begin();
+  await ask(job, 1, ADMIT);
+  await expect(ask(job, 2, ADMIT)).rejects.toMatchObject({ code: "request-malformed" });
+  const late: Played = () => bench.clock.advance(86_400_000);
+  await expect(ask(job, 2, NEWTON, late)).rejects.toMatchObject({ code: "training-ended" });
+  expect(await releasedRounds()).toEqual([{ first: 1, last: 2 }]);
+});
+
+test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {
+  const job = await begin();
+  const clients = consentTables(bench.db);
+  const next = [generateP256("sig"), encryption].map((key) => publicP256(key)) as never;
+  await rotateClient(clients, bench.clock, "bank", { keys: next }, { overlap: true });
+  await ask(job, 1, ADMIT);
+  await rotateClient(clients, bench.clock, "bank", { keys: next });
+  await expect(ask(job, 2, NEWTON)).rejects.toMatchObject({ code: "dpop-key" });
+  await expect(end(job)).rejects.toMatchObject({ code: "dpop-key" });
+  await disableClient(clients, bench.clock, "bank");
+  await expect(ask(job, 2, NEWTON)).rejects.toMatchObject({ code: "client-unknown" });
+  await expect(end(job)).rejects.toMatchObject({ code: "client-unknown" });
+  expect(job.asked.size).toBe(2);
+});
+
+test("so many jobs a day, and of a job that is over no key", async () => {
+  const job = await begin();
+  await end(job);
+  const row = await bench.db.selectFrom("training_job").selectAll().executeTakeFirstOrThrow();
+  expect(row).toMatchObject({ state: "ended", he_secret_sealed: null });
+  expect(row.public_key).toHaveLength(0);
+  const more = Array.from({ length: 31 }, () => ({ ...row, id: randomUUID() }));
+  await bench.db.insertInto("training_job").values(more).execute();
+  await expect(begin()).rejects.toMatchObject({ code: "rate-limited" });
+});
