@@ -39,8 +39,7 @@ export class OpenJobs implements Disposable {
   }
 
   /** @throws WjfError `data-invalid` while labels are missing; `secret-missing` when the job's mask key is held no more. */
-  async province(id: string, admission: TrainingAdmission): Promise<TrainingProvince> {
-    const scheme = await this.scheme();
+  province(id: string, admission: TrainingAdmission, scheme: TrainingScheme): TrainingProvince {
     const known = this.#open.get(id);
     if (known !== undefined) return known.province;
     const job = this.#jobs.find(id);

@@ -169,16 +169,23 @@ export class TrainingJobs implements Disposable {
     if (sha256Hex(asked) !== order.request_sha256) {
       throw new WjfError("receipt-invalid", "training order: of another request");
     }
-    const province = await this.#open.province(job.id, admission);
+    const scheme = await this.#open.scheme();
     // From here on nothing is awaited: no other round comes between.
     const given = this.#jobs.reply(job.id, order.round);
     if (given !== undefined) {
       if (given.request === order.request_sha256) return given.parts;
       throw new WjfError("request-malformed", "this training round was answered otherwise");
     }
-    const parts = answerRound(province, order, asked.toString("utf8"));
-    this.#jobs.keepReply(job.id, order.round, order.request_sha256, parts);
-    return parts;
+    try {
+      const province = this.#open.province(job.id, admission, scheme);
+      const parts = answerRound(province, order, asked.toString("utf8"));
+      this.#jobs.keepReply(job.id, order.round, order.request_sha256, parts);
+      return parts;
+    } catch (error) {
+      // Opened anew it goes on from what is stored: a round that was not kept has not been answered.
+      this.#open.close(job.id);
+      throw error;
+    }
   }
 
   /** @throws WjfError `training-ended`, `training-not-approved`, `route-unknown`. */

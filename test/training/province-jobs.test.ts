@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPublicKey, randomUUID } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { canonicalJson, sha256Base64url, sha256Hex } from "../../core/canonical.ts";
 import { nowSeconds, systemClock } from "../../core/clock.ts";
@@ -177,6 +178,18 @@ async function ask(round: number, request: object, by = admissionKey, kind = "ag
   });
 }
 
+/** Until disposed, the node's file takes no such write. */
+function failing(when: string): Disposable {
+  const db = new DatabaseSync(join(folder, "training.db"));
+  db.exec(`CREATE TRIGGER full ${when} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+  return {
+    [Symbol.dispose]() {
+      db.exec("DROP TRIGGER full");
+      db.close();
+    },
+  };
+}
+
 const MOMENTS = { type: "moments", centre: [0], scale: [1] };
 const LABELS = { type: "design", design: { kind: "raw", centre: [0], scale: [1] } };
 
@@ -233,6 +246,16 @@ test("a round is ordered by the authority, answered once, and repeated to the le
   expect(await ask(4, MOMENTS)).toHaveLength(1);
 });
 
+test("a round that failed before its reply was kept is answered when it is ordered again", async () => {
+  const tooLarge = ask(5, { ...MOMENTS, scale: [1e-12] });
+  await expect(tooLarge).rejects.toMatchObject({ code: "data-invalid" });
+  {
+    using _ = failing("BEFORE INSERT ON reply");
+    await expect(ask(5, MOMENTS)).rejects.toThrow("the disk is full");
+  }
+  expect(await ask(5, MOMENTS)).toHaveLength(1);
+});
+
 test("cohorts are compared by who is here, and by commitments", () => {
   using store = TrainingStore.open(folder);
   const columns = { rows: Int32Array.of(), columns: [] };
@@ -247,15 +270,15 @@ test("cohorts are compared by who is here, and by commitments", () => {
 
 test("an operator can stop a running job; when its time is over everything sent and computed is gone", async () => {
   decideTraining(folder, terms.job.id, "refused", clock);
-  await expect(ask(5, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
-  decideTraining(folder, terms.job.id, "approved", clock);
-  expect(await ask(5, MOMENTS)).toHaveLength(1);
-  laterMs = 3_600_000;
   await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  decideTraining(folder, terms.job.id, "approved", clock);
+  expect(await ask(6, MOMENTS)).toHaveLength(1);
+  laterMs = 3_600_000;
+  await expect(ask(7, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   expect(offer(terms).state).toBe("expired");
   using store = TrainingStore.open(folder);
   expect(store.blocks(terms.job.id)).toEqual([]);
   expect(store.columns(terms.job.id)).toBeUndefined();
-  expect(store.reply(terms.job.id, 5)).toBeUndefined();
+  expect(store.reply(terms.job.id, 6)).toBeUndefined();
   expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);
 });
