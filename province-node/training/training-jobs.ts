@@ -6,6 +6,7 @@ import { sha256Hex } from "../../core/canonical.ts";
 import { type Clock, nowSeconds } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import type { ProvinceCode } from "../../core/ids.ts";
+import type { Logger } from "../../core/log.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import type { Random } from "../../core/random.ts";
 import { importX25519, openBytes, type PublicX25519Jwk } from "../../crypto/index.ts";
@@ -48,6 +49,7 @@ export interface TrainingJobsParts {
   readonly catalogue: Pick<Catalogue, "positions" | "indicatorById">;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Logger;
 }
 
 /** How often it looks for jobs whose time is over. */
@@ -211,10 +213,15 @@ export class TrainingJobs implements Disposable {
     return own;
   }
 
+  /** What cannot be written now is tried again when it looks next. */
   #endOverdue(): void {
     const now = this.#parts.clock.nowMs();
-    for (const id of this.#jobs.overdue(now)) this.#end(id);
-    this.#jobs.forgetCohorts(now - COHORT_KEPT_MS);
+    try {
+      for (const id of this.#jobs.overdue(now)) this.#end(id);
+      this.#jobs.forgetCohorts(now - COHORT_KEPT_MS);
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "training jobs that are over could not be ended");
+    }
   }
 
   #end(id: string): void {

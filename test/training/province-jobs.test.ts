@@ -62,6 +62,8 @@ const held = new Map(
   }),
 );
 
+const logged: string[] = [];
+
 function open(): TrainingJobs {
   return new TrainingJobs(folder, {
     province: "11" as never,
@@ -85,6 +87,7 @@ function open(): TrainingJobs {
     },
     clock,
     random: systemRandom,
+    log: { error: (_fields: object, message: string) => logged.push(message) } as never,
   });
 }
 
@@ -268,13 +271,19 @@ test("cohorts are compared by who is here, and by commitments", () => {
   expect(store.compare("unknown", "b")).toEqual([0, 4, 0]);
 });
 
-test("an operator can stop a running job; when its time is over everything sent and computed is gone", async () => {
+test("an operator can stop a running job; when its time is over everything sent and computed is gone, once it can be written", async () => {
   decideTraining(folder, terms.job.id, "refused", clock);
   await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   decideTraining(folder, terms.job.id, "approved", clock);
   expect(await ask(6, MOMENTS)).toHaveLength(1);
   laterMs = 3_600_000;
   await expect(ask(7, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  {
+    using _ = failing("BEFORE UPDATE OF ended ON job");
+    open()[Symbol.dispose]();
+    expect(offer(terms).state).toBe("expired");
+    expect(logged).toEqual(Array(2).fill("training jobs that are over could not be ended"));
+  }
   expect(offer(terms).state).toBe("expired");
   using store = TrainingStore.open(folder);
   expect(store.blocks(terms.job.id)).toEqual([]);
