@@ -1,6 +1,6 @@
 // A province's part in a training job, asked by whoever there is: what it takes only from the authority, only from the institution, only
 // after its operator, only once; what it says again to the letter, after a restart too; and what is left when a job is over.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPublicKey, randomUUID } from "node:crypto";
@@ -271,6 +271,14 @@ test("cohorts are compared by who is here, and by commitments", () => {
   expect(store.compare("unknown", "b")).toEqual([0, 4, 0]);
 });
 
+/** Pieces of the job's encrypted labels that are in the node's files. */
+function labelsOnDisk(labels: Uint8Array): Uint8Array[] {
+  const files = ["training.db", "training.db-wal"].map((file) => readFileSync(join(folder, file)));
+  return [1, 2, 3, 4, 5, 6, 7]
+    .map((i) => labels.subarray(i * 5000, i * 5000 + 16))
+    .filter((piece) => files.some((bytes) => bytes.includes(piece)));
+}
+
 test("an operator can stop a running job; when its time is over everything sent and computed is gone, once it can be written", async () => {
   decideTraining(folder, terms.job.id, "refused", clock);
   await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
@@ -278,6 +286,9 @@ test("an operator can stop a running job; when its time is over everything sent 
   expect(await ask(6, MOMENTS)).toHaveLength(1);
   laterMs = 3_600_000;
   await expect(ask(7, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  using store = TrainingStore.open(folder);
+  const { labels } = store.blocks(terms.job.id)[0]!;
+  expect(labelsOnDisk(labels)).not.toEqual([]);
   {
     using _ = failing("BEFORE UPDATE OF ended ON job");
     open()[Symbol.dispose]();
@@ -285,7 +296,7 @@ test("an operator can stop a running job; when its time is over everything sent 
     expect(logged).toEqual(Array(2).fill("training jobs that are over could not be ended"));
   }
   expect(offer(terms).state).toBe("expired");
-  using store = TrainingStore.open(folder);
+  expect(labelsOnDisk(labels)).toEqual([]);
   expect(store.blocks(terms.job.id)).toEqual([]);
   expect(store.columns(terms.job.id)).toBeUndefined();
   expect(store.reply(terms.job.id, 6)).toBeUndefined();
