@@ -54,8 +54,8 @@ export interface TrainingJobsParts {
 
 /** How often it looks for jobs whose time is over. */
 const LOOK_EVERY_MS = 600_000;
-/** Earlier cohorts that the authority asks to be compared with are a year old at most. */
-const COHORT_KEPT_MS = 366 * 86_400_000;
+/** The authority compares a cohort with those of jobs up to a year older than its own, which it may do until that one's 30 days are over. */
+const COHORT_KEPT_MS = (365 + 31) * 86_400_000;
 /** Jobs that wait for the operator, or run. */
 const MOST_LIVE = 256;
 

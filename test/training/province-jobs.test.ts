@@ -300,5 +300,10 @@ test("an operator can stop a running job; when its time is over everything sent 
   expect(store.blocks(terms.job.id)).toEqual([]);
   expect(store.columns(terms.job.id)).toBeUndefined();
   expect(store.reply(terms.job.id, 6)).toBeUndefined();
+  laterMs = 395 * 86_400_000;
+  offer(terms);
   expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);
+  laterMs = 397 * 86_400_000;
+  offer(terms);
+  expect(store.compare(terms.job.id, "")).toEqual([0, 0, 0]);
 });
