@@ -93,7 +93,7 @@ export class TrainingJobs implements Disposable {
       requireTrainingKey(admission, key);
       this.#jobs.keepKey(id, key);
     }
-    if (ended) this.#end(id);
+    if (ended && known?.isEnded !== true) this.#end(id);
     this.#endOverdue();
     return this.#describe(this.#require(id), admission);
   }
@@ -150,8 +150,8 @@ export class TrainingJobs implements Disposable {
     }
     const labels = await open("labels");
     (await this.#open.scheme()).loadChecked(labels).delete();
-    // Two uploads of one block may have come this far together.
-    if (this.#require(job.id).blocks === index) {
+    // Meanwhile the job may have been ended or refused, and another upload of this block may have come as far.
+    if (this.#approved(job.id).job.blocks === index) {
       this.#jobs.addBlock(job.id, index, { labels, ...tagPeople(named, secrets.subjectKey) });
     }
     return this.#describe(this.#require(job.id), admission);
@@ -172,7 +172,8 @@ export class TrainingJobs implements Disposable {
       throw new WjfError("receipt-invalid", "training order: of another request");
     }
     const scheme = await this.#open.scheme();
-    // From here on nothing is awaited: no other round comes between.
+    // From here on nothing is awaited: no other round comes between. Meanwhile the job may have been ended or refused.
+    this.#approved(job.id);
     const given = this.#jobs.reply(job.id, order.round);
     if (given !== undefined) {
       if (given.request === order.request_sha256) return given.parts;

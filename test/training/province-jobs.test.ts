@@ -133,12 +133,21 @@ function admissionOf(bent: Partial<TrainingAdmission>): TrainingAdmission {
   };
 }
 
-function offer(of: TrainingAdmission, key: Buffer = Buffer.alloc(0), by = admissionKey) {
+function offer(
+  of: TrainingAdmission,
+  key: Buffer = Buffer.alloc(0),
+  by = admissionKey,
+  ended = false,
+) {
   const signed = signStatement("training-admission", of, by);
-  return jobs.offer({ admission: signed, he_public_key: key, ended: false });
+  return jobs.offer({ admission: signed, he_public_key: key, ended });
 }
 
 async function put(of: TrainingAdmission, block: number, by = bank, sealedFor = block) {
+  return await jobs.receive(await upload(of, block, by, sealedFor));
+}
+
+async function upload(of: TrainingAdmission, block: number, by = bank, sealedFor = block) {
   const { job } = of;
   using encryptor = scheme.encryptor(publicKey);
   const named = Array.from({ length: Math.min(16, PEOPLE - block * 16) }, (_, i) => block * 16 + i);
@@ -162,7 +171,7 @@ async function put(of: TrainingAdmission, block: number, by = bank, sealedFor = 
   });
   const htu = `${AUDIENCE}${labelPath(job.id, "11", block)}`;
   const proof = await signProof(by, { htm: "PUT", htu, "camara:bh": sha256Base64url(text) });
-  return await jobs.receive({ job_id: job.id, block, proof, body: Buffer.from(text) });
+  return { job_id: job.id, block, proof, body: Buffer.from(text) };
 }
 
 async function ask(round: number, request: object, by = admissionKey, kind = "aggregate") {
@@ -227,6 +236,20 @@ test("labels come from the institution, in order, each for its own place", async
   expect(await put(terms, 0)).toMatchObject({ blocks: 1 });
   expect(await put(terms, 1)).toMatchObject({ blocks: 2 });
   await expect(put(terms, 2)).rejects.toMatchObject({ code: "request-malformed" });
+});
+
+test("a job that ends while labels come keeps none of them, and ends once", async () => {
+  const short = admissionOf({});
+  offer(short, publicKey);
+  decideTraining(folder, short.job.id, "approved", clock);
+  const coming = jobs.receive(await upload(short, 0));
+  const end = () => offer(short, undefined, admissionKey, true);
+  expect(end()).toMatchObject({ state: "ended" });
+  await expect(coming).rejects.toMatchObject({ code: "training-ended" });
+  using store = TrainingStore.open(folder);
+  expect(store.blocks(short.job.id)).toEqual([]);
+  using _ = failing("BEFORE UPDATE OF ended ON job");
+  expect(end()).toMatchObject({ state: "ended" });
 });
 
 test("a round is ordered by the authority, answered once, and repeated to the letter, after a restart too", async () => {
