@@ -112,7 +112,11 @@ export class TrainingJobs implements AsyncDisposable {
     const { authority } = this.#parts;
     const scheme = await (this.#scheme ??= TrainingScheme.create());
     const merging = { ...this.#parts, scheme, admission: job.admission, timeoutMs: QUESTION_MS };
-    return await authority.training.train(ask, (round) => mergeRound(round, merging), QUESTION_MS);
+    return await authority.training.train(
+      ask,
+      (round, signal) => mergeRound(round, merging, signal),
+      QUESTION_MS,
+    );
   }
 
   /** @throws WjfError the authority's code. */
