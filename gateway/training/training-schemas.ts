@@ -94,6 +94,7 @@ export const trainingSchemas = {
   },
   remove: {
     summary: "End a training job, and destroy its key and labels",
+    description: "503: a province that keeps labels could not be told so yet; send it again.",
     tags,
     security,
     response: { 204: z.null(), ...problems },

@@ -9,6 +9,7 @@ import pino from "pino";
 import { verifyLog } from "../../consent/log/index.ts";
 import { systemRandom } from "../../core/random.ts";
 import { train, TRAINING_DEFAULTS, type TrainingOptions } from "../../cli/train-job.ts";
+import { TrainingClient } from "../../cli/training-client.ts";
 import { trainModel } from "../../cli/train-model.ts";
 import { listTraining } from "../../province-node/index.ts";
 import { TrainingStore } from "../../province-node/training/training-store.ts";
@@ -188,6 +189,19 @@ describe("what is refused", () => {
     const now = await bank.client.read(state.id);
     expect(now.state).toBe("refused");
     expect(now.provinces[2]).toMatchObject({ state: "refused", note: "not this purpose" });
+  });
+
+  test("to say that a job is over, while a province has not been told", async () => {
+    const hasty = await scene.register("hasty-bank", 0);
+    const { state } = await hasty.begin(scene.everybody, scene.codes);
+    const startAgain = await scene.stopNode(scene.codes[2]!);
+    const unavailable = { code: "federation-unavailable" };
+    await expect(hasty.client.end(state.id)).rejects.toMatchObject(unavailable);
+    await startAgain();
+    const patient = new TrainingClient(scene.federation.settings.gatewayUrl, hasty.keys);
+    await patient.end(state.id);
+    const after = await patient.read(state.id);
+    expect(after.provinces.map((each) => each.state)).toEqual(["ended", "ended", "ended"]);
   });
 
   const approved = async (by: TrainingBank, people = scene.everybody as never) => {
