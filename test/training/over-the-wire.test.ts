@@ -182,6 +182,19 @@ describe("one job", () => {
   });
 });
 
+test("the API's description says what each request holds", async () => {
+  const url = new URL("/openapi.json", scene.federation.settings.gatewayUrl);
+  const { paths } = (await (await fetch(url)).json()) as { paths: Record<string, object> };
+  const bodies = Object.entries(paths)
+    .filter(([path]) => path.startsWith("/v1/training-jobs"))
+    .flatMap(([, methods]) => Object.entries<{ requestBody?: object }>(methods as never))
+    .map(([method, { requestBody }]) => [method, JSON.stringify(requestBody ?? "")] as const);
+  expect(bodies.find(([method]) => method === "put")?.[1]).toContain('"labels"');
+  const posts = bodies.filter(([method]) => method === "post").map(([, body]) => body);
+  expect(posts.map((body) => body.includes('"lawful_basis"'))).toEqual([true, false]);
+  expect(posts.map((body) => body.includes('"sealed"'))).toEqual([false, true]);
+});
+
 describe("what is refused", () => {
   test("by a province: the bank hears which, and why", async () => {
     const { state } = await bank.begin(scene.everybody, scene.codes);
