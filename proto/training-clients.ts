@@ -46,14 +46,23 @@ export class NodeTraining {
     return parseWith(ProvinceTraining, reply, "federation-unavailable", "reply");
   }
 
-  /** The parts of a province's reply, in order. Leaving early cancels the call. */
-  async *round(request: TrainingRoundRequest, timeoutMs: number): AsyncGenerator<Buffer> {
+  /**
+   * The parts of a province's reply, in order. Leaving between two of them cancels the call, and the signal does while one is awaited:
+   * a generator's `return` waits for its `next`.
+   */
+  async *round(
+    request: TrainingRoundRequest,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    signal.throwIfAborted();
     const open = (this.#stub as Record<string, unknown>)["TrainingRound"] as (
       request: object,
       metadata: Metadata,
       options: Deadline,
     ) => ClientReadableStream<unknown>;
     const stream = open.call(this.#stub, request, callMetadata(), deadlineIn(timeoutMs));
+    signal.addEventListener("abort", () => stream.cancel(), { once: true });
     try {
       for await (const message of stream) {
         yield parseWith(TrainingPart, message, "ciphertext-invalid", "part").part;
@@ -89,12 +98,12 @@ export class AuthorityTraining {
   }
 
   /**
-   * One question. `merge` is called for each round that it takes; asking again is safe.
+   * One question. `merge` is called for each round that it takes, and told when the call is over; asking again is safe.
    * @returns what the institution is told: a JWE to it.
    */
   async train(
     ask: TrainAsk,
-    merge: (round: TrainRound) => AsyncIterable<Uint8Array>,
+    merge: (round: TrainRound, signal: AbortSignal) => AsyncIterable<Uint8Array>,
     timeoutMs: number,
   ): Promise<string> {
     const open = (this.#stub as Record<string, unknown>)["Train"] as (
@@ -102,21 +111,31 @@ export class AuthorityTraining {
       options: Deadline,
     ) => ClientDuplexStream<unknown, unknown>;
     const stream = open.call(this.#stub, callMetadata(), deadlineIn(timeoutMs));
+    // What is written to a call that is over is never taken, nor refused.
+    const over = new AbortController();
+    stream.once("error", (error) => over.abort(error));
+    stream.once("status", () => over.abort(closedEarly()));
     try {
       stream.write({ ask });
       for await (const message of stream) {
         const reply = parseWith(TrainReply, message, "federation-unavailable", "reply");
         if (reply.step === "told") return reply.told;
-        for await (const part of merge(reply.round)) {
-          if (!stream.write({ part })) await once(stream, "drain");
+        for await (const part of merge(reply.round, over.signal)) {
+          over.signal.throwIfAborted();
+          if (!stream.write({ part })) await once(stream, "drain", over);
         }
       }
     } catch (error) {
       stream.cancel();
-      throw isServiceError(error) ? fromServiceError(error) : error;
+      const cause: unknown = over.signal.aborted ? over.signal.reason : error;
+      throw isServiceError(cause) ? fromServiceError(cause) : cause;
     } finally {
       stream.end();
     }
-    throw new WjfError("federation-unavailable", "the authority closed the question early");
+    throw closedEarly();
   }
+}
+
+function closedEarly(): WjfError {
+  return new WjfError("federation-unavailable", "the authority closed the question early");
 }

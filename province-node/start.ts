@@ -91,7 +91,7 @@ export async function startProvinceNode(
   const answerers: Answerers = {
     single: new FanOutAnswerer(parts, keyring),
     batch: new BatchAnswerer(parts, keyring),
-    training: resources.use(new TrainingJobs(folder, parts)),
+    training: resources.use(new TrainingJobs(folder, { ...parts, log })),
     prepare: () => keyring.prepare(),
     isDrained: drained,
   };

@@ -16,16 +16,22 @@ export interface MergeParts {
   readonly timeoutMs: number;
 }
 
-/** @throws WjfError the code of the first province that fails. */
+/**
+ * @param signal whoever asked has gone.
+ * @throws WjfError the code of the first province that fails.
+ */
 export async function* mergeRound(
   { order, request, parts }: TrainRound,
   { view, provinces, scheme, admission: { job }, log, timeoutMs }: MergeParts,
+  signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const epoch = view.current();
   const ask = { job_id: job.id, order, request };
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([signal, stop.signal]);
   const replies = job.provinces.map((code) => ({
     code,
-    parts: provinces.reach(code, epoch).training.round(ask, timeoutMs),
+    parts: provinces.reach(code, epoch).training.round(ask, timeoutMs, stopped),
   }));
   try {
     for (let part = 0; part < parts; part++) {
@@ -35,7 +41,9 @@ export async function* mergeRound(
             const { value, done } = await reply.next();
             if (done !== true) return value;
           } catch (error) {
-            log.warn({ province: code, err: error }, "a province left a training round");
+            if (!stopped.aborted) {
+              log.warn({ province: code, err: error }, "a province left a training round");
+            }
             throw error;
           }
           throw new WjfError("ciphertext-invalid", "training: parts are missing");
@@ -44,7 +52,8 @@ export async function* mergeRound(
       yield scheme.add(next);
     }
   } finally {
-    // Whoever is still sending is told to stop.
+    // Whoever is still sending, or computing, is told to stop.
+    stop.abort();
     await Promise.allSettled(replies.map(({ parts: reply }) => reply.return(undefined)));
   }
 }

@@ -1,5 +1,6 @@
 // Training jobs as the gateway carries them: it keeps nothing but admissions in memory, which the authority has signed and gives
 // again. Provinces are shown the job and asked how far they are; merged sums go up, sealed answers come down. It can read none of it.
+import { WjfError } from "../../core/errors.ts";
 import type { ProvinceCode } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import { TrainingScheme } from "../../crypto/index.ts";
@@ -112,13 +113,26 @@ export class TrainingJobs implements AsyncDisposable {
     const { authority } = this.#parts;
     const scheme = await (this.#scheme ??= TrainingScheme.create());
     const merging = { ...this.#parts, scheme, admission: job.admission, timeoutMs: QUESTION_MS };
-    return await authority.training.train(ask, (round) => mergeRound(round, merging), QUESTION_MS);
+    return await authority.training.train(
+      ask,
+      (round, signal) => mergeRound(round, merging, signal),
+      QUESTION_MS,
+    );
   }
 
-  /** @throws WjfError the authority's code. */
+  /**
+   * Safe to repeat.
+   * @throws WjfError the authority's code; `federation-unavailable` when it has ended there, but not with every province.
+   */
   async end(id: string, proof: string): Promise<void> {
     await this.#parts.authority.training.end({ job_id: id, proof }, CALL_MS);
-    await this.standings(await this.find(id));
+    const standings = await this.standings(await this.find(id));
+    if (standings.some(({ state }) => state === "unreachable")) {
+      throw new WjfError(
+        "federation-unavailable",
+        "a province could not be told that the job ended",
+      );
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

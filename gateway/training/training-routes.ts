@@ -1,8 +1,6 @@
 // The HTTP API of training jobs, for institutions: every request is proven with a key of the institution's that the authority has
 // named in the job (RFC 9449, over the body too), and the job of anybody else does not exist. docs/decisions/070.
-import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { sha256Hex } from "../../core/canonical.ts";
 import type { Clock } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import { parseWith } from "../../core/parse.ts";
@@ -10,6 +8,7 @@ import { type FederationView, TRAINING_PATH, verifyKeyProof } from "../../consen
 import { MAX_TRAINING_BODY_BYTES } from "../../proto/index.ts";
 import { readProof } from "../credentials.ts";
 import { ReplayGuard } from "../replay-guard.ts";
+import { Questions } from "./questions.ts";
 import type { CarriedJob, TrainingJobs } from "./training-jobs.ts";
 import {
   LabelParams,
@@ -26,8 +25,6 @@ export interface TrainingRouteParts {
 
 /** Oldest proof of a request; remembered for as long. */
 const MAX_PROOF_AGE_S = 60;
-/** A question that takes longer is asked again: nobody holds a silent connection for minutes. */
-const ANSWER_WITHIN_MS = 15_000;
 
 const asIs = () => (value: unknown) => ({ value });
 
@@ -85,7 +82,7 @@ export async function trainingRoutes(
       const job = await own(request);
       const { id } = job.admission.job;
       const ask = { job_id: id, proof: readProof(request), body: bodyOf(request) };
-      const told = await questions.ask(`${id} ${sha256Hex(ask.body)}`, () => jobs.ask(job, ask));
+      const told = await questions.ask(id, ask.body, () => jobs.ask(job, ask));
       if (told === undefined) return await reply.status(202).send({ state: "running" });
       return { sealed: told };
     },
@@ -98,31 +95,6 @@ export async function trainingRoutes(
       return await reply.status(204).send();
     },
   });
-}
-
-/** Questions under way: the same bytes sent again wait for the same answer. */
-class Questions {
-  readonly #asked = new Map<string, Promise<string>>();
-
-  /** Undefined when it takes longer than a request may. */
-  async ask(key: string, ask: () => Promise<string>): Promise<string | undefined> {
-    let asked = this.#asked.get(key);
-    if (asked === undefined) {
-      asked = ask();
-      this.#asked.set(key, asked);
-      const forget = (): boolean => this.#asked.delete(key);
-      asked.then(forget, forget);
-    }
-    const late = new AbortController();
-    const tooLong = delay(ANSWER_WITHIN_MS, undefined, { signal: late.signal }).catch(
-      () => undefined,
-    );
-    try {
-      return await Promise.race([asked, tooLong]);
-    } finally {
-      late.abort();
-    }
-  }
 }
 
 function bodyOf({ body }: FastifyRequest): Buffer {

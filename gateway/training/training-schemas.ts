@@ -1,6 +1,7 @@
 // What the training routes take and give, as zod schemas: OpenAPI is generated from these.
 import { z } from "zod";
 import { ProvinceCode } from "../../core/ids.ts";
+import { LabelBody, StepBody, TrainingWish } from "../../consent/verifier.ts";
 import { PROVINCE_TRAINING_STATES } from "../../proto/index.ts";
 import { ProblemSchema } from "../schemas.ts";
 
@@ -55,6 +56,7 @@ export const trainingSchemas = {
       "operator. The same job sent again is the same job.",
     tags,
     security,
+    body: TrainingWish,
     response: { 201: TrainingSchema, ...problems },
   },
   read: {
@@ -77,14 +79,17 @@ export const trainingSchemas = {
     description: "In order, from block 0, once every province has approved.",
     tags,
     security,
+    body: LabelBody,
     response: { 200: z.object({ blocks: z.int() }), 413: ProblemSchema, ...problems },
   },
   step: {
     summary: "Ask the authority the next question about the job",
     description:
-      "Sealed to the job's key, answered sealed to the institution. 202: it takes longer; send the same bytes again.",
+      "Sealed to the job's key, answered sealed to the institution. 202: it takes longer; send the same bytes again. " +
+      "One question of a job at a time: 503 (`overloaded`) to another one.",
     tags,
     security,
+    body: StepBody,
     response: {
       200: z.object({ sealed: z.string() }),
       202: z.object({ state: z.literal("running") }),
@@ -94,6 +99,7 @@ export const trainingSchemas = {
   },
   remove: {
     summary: "End a training job, and destroy its key and labels",
+    description: "503: a province that keeps labels could not be told so yet; send it again.",
     tags,
     security,
     response: { 204: z.null(), ...problems },

@@ -4,7 +4,6 @@ import { WjfError } from "../../core/errors.ts";
 import {
   jobDigest,
   type PublicX25519Jwk,
-  type TrainingEncryptor,
   TrainingMasks,
   TrainingScheme,
 } from "../../crypto/index.ts";
@@ -15,8 +14,9 @@ import type { TrainingJobsParts } from "./training-jobs.ts";
 import { TrainingProvince } from "./training-province.ts";
 import type { StoredJob, TrainingStore } from "./training-store.ts";
 
-interface OpenJob extends Disposable {
+interface OpenJob {
   readonly province: TrainingProvince;
+  readonly resources: DisposableStack;
 }
 
 /** Jobs with their labels in memory at a time. */
@@ -39,8 +39,7 @@ export class OpenJobs implements Disposable {
   }
 
   /** @throws WjfError `data-invalid` while labels are missing; `secret-missing` when the job's mask key is held no more. */
-  async province(id: string, admission: TrainingAdmission): Promise<TrainingProvince> {
-    const scheme = await this.scheme();
+  province(id: string, admission: TrainingAdmission, scheme: TrainingScheme): TrainingProvince {
     const known = this.#open.get(id);
     if (known !== undefined) return known.province;
     const job = this.#jobs.find(id);
@@ -52,24 +51,26 @@ export class OpenJobs implements Disposable {
     }
     const blocks = this.#jobs.blocks(id);
     const { columns, rows } = this.#columnsOf(job, admission);
-    const encryptor = scheme.encryptor(publicKey);
-    const province = new TrainingProvince({
-      scheme,
-      encryptor,
-      random: this.#parts.random,
-      masks: this.#masksOf(admission, own),
-      job: admission.job,
-      columns,
-      rows,
-      lastRound: job.lastRound,
-      overlap: (jobs) => this.#overlap(jobs, job),
-    });
-    const opened = closing(province, encryptor);
+    const masks = this.#masksOf(admission, own);
+    using resources = new DisposableStack();
+    const province = resources.use(
+      new TrainingProvince({
+        scheme,
+        encryptor: resources.use(scheme.encryptor(publicKey)),
+        random: this.#parts.random,
+        masks,
+        job: admission.job,
+        columns,
+        rows,
+        lastRound: job.lastRound,
+        overlap: (jobs) => this.#overlap(jobs, job),
+      }),
+    );
     province.receiveLabels(blocks.map(({ labels }) => labels));
     for (const oldest of this.#open.keys()) {
       if (this.#open.size >= MOST_OPEN) this.close(oldest);
     }
-    this.#open.set(id, opened);
+    this.#open.set(id, { province, resources: resources.move() });
     return province;
   }
 
@@ -105,7 +106,7 @@ export class OpenJobs implements Disposable {
   }
 
   close(id: string): void {
-    this.#open.get(id)?.[Symbol.dispose]();
+    this.#open.get(id)?.resources.dispose();
     this.#open.delete(id);
   }
 
@@ -113,16 +114,6 @@ export class OpenJobs implements Disposable {
     for (const id of this.#open.keys()) this.close(id);
     void this.#scheme?.then((scheme) => scheme[Symbol.dispose]());
   }
-}
-
-function closing(province: TrainingProvince, encryptor: TrainingEncryptor): OpenJob {
-  return {
-    province,
-    [Symbol.dispose]() {
-      province[Symbol.dispose]();
-      encryptor[Symbol.dispose]();
-    },
-  };
 }
 
 /** Label blocks that a province is to be sent. */

@@ -6,6 +6,7 @@ import { sha256Hex } from "../../core/canonical.ts";
 import { type Clock, nowSeconds } from "../../core/clock.ts";
 import { WjfError } from "../../core/errors.ts";
 import type { ProvinceCode } from "../../core/ids.ts";
+import type { Logger } from "../../core/log.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import type { Random } from "../../core/random.ts";
 import { importX25519, openBytes, type PublicX25519Jwk } from "../../crypto/index.ts";
@@ -48,12 +49,13 @@ export interface TrainingJobsParts {
   readonly catalogue: Pick<Catalogue, "positions" | "indicatorById">;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Logger;
 }
 
 /** How often it looks for jobs whose time is over. */
 const LOOK_EVERY_MS = 600_000;
-/** Earlier cohorts that the authority asks to be compared with are a year old at most. */
-const COHORT_KEPT_MS = 366 * 86_400_000;
+/** The authority compares a cohort with those of jobs up to a year older than its own, which it may do until that one's 30 days are over. */
+const COHORT_KEPT_MS = (365 + 31) * 86_400_000;
 /** Jobs that wait for the operator, or run. */
 const MOST_LIVE = 256;
 
@@ -91,7 +93,7 @@ export class TrainingJobs implements Disposable {
       requireTrainingKey(admission, key);
       this.#jobs.keepKey(id, key);
     }
-    if (ended) this.#end(id);
+    if (ended && known?.isEnded !== true) this.#end(id);
     this.#endOverdue();
     return this.#describe(this.#require(id), admission);
   }
@@ -148,8 +150,8 @@ export class TrainingJobs implements Disposable {
     }
     const labels = await open("labels");
     (await this.#open.scheme()).loadChecked(labels).delete();
-    // Two uploads of one block may have come this far together.
-    if (this.#require(job.id).blocks === index) {
+    // Meanwhile the job may have been ended or refused, and another upload of this block may have come as far.
+    if (this.#approved(job.id).job.blocks === index) {
       this.#jobs.addBlock(job.id, index, { labels, ...tagPeople(named, secrets.subjectKey) });
     }
     return this.#describe(this.#require(job.id), admission);
@@ -169,16 +171,24 @@ export class TrainingJobs implements Disposable {
     if (sha256Hex(asked) !== order.request_sha256) {
       throw new WjfError("receipt-invalid", "training order: of another request");
     }
-    const province = await this.#open.province(job.id, admission);
-    // From here on nothing is awaited: no other round comes between.
+    const scheme = await this.#open.scheme();
+    // From here on nothing is awaited: no other round comes between. Meanwhile the job may have been ended or refused.
+    this.#approved(job.id);
     const given = this.#jobs.reply(job.id, order.round);
     if (given !== undefined) {
       if (given.request === order.request_sha256) return given.parts;
       throw new WjfError("request-malformed", "this training round was answered otherwise");
     }
-    const parts = answerRound(province, order, asked.toString("utf8"));
-    this.#jobs.keepReply(job.id, order.round, order.request_sha256, parts);
-    return parts;
+    try {
+      const province = this.#open.province(job.id, admission, scheme);
+      const parts = answerRound(province, order, asked.toString("utf8"));
+      this.#jobs.keepReply(job.id, order.round, order.request_sha256, parts);
+      return parts;
+    } catch (error) {
+      // Opened anew it goes on from what is stored: a round that was not kept has not been answered.
+      this.#open.close(job.id);
+      throw error;
+    }
   }
 
   /** @throws WjfError `training-ended`, `training-not-approved`, `route-unknown`. */
@@ -204,10 +214,15 @@ export class TrainingJobs implements Disposable {
     return own;
   }
 
+  /** What cannot be written now is tried again when it looks next. */
   #endOverdue(): void {
     const now = this.#parts.clock.nowMs();
-    for (const id of this.#jobs.overdue(now)) this.#end(id);
-    this.#jobs.forgetCohorts(now - COHORT_KEPT_MS);
+    try {
+      for (const id of this.#jobs.overdue(now)) this.#end(id);
+      this.#jobs.forgetCohorts(now - COHORT_KEPT_MS);
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "training jobs that are over could not be ended");
+    }
   }
 
   #end(id: string): void {

@@ -43,9 +43,13 @@ export function trainingMethods(
   const answer = async (stream: ServerWritableStream<unknown, unknown>) => {
     requireService(stream);
     const request = parseWith(TrainingRoundRequest, stream.request, "request-malformed", "message");
-    for (const part of await jobs.answer(request)) {
+    const parts = await jobs.answer(request);
+    // A stream whose caller has hung up never drains.
+    const hungUp = Promise.withResolvers<void>();
+    stream.once("cancelled", hungUp.resolve);
+    for (const part of parts) {
       if (stream.cancelled) return;
-      if (!stream.write({ part })) await Promise.race([once(stream, "drain"), cancelled(stream)]);
+      if (!stream.write({ part })) await Promise.race([once(stream, "drain"), hungUp.promise]);
     }
     stream.end();
   };
@@ -54,9 +58,4 @@ export function trainingMethods(
     PutTrainingLabels: unaryMethod(receive, log),
     TrainingRound: streamMethod(answer, log),
   };
-}
-
-/** A stream whose caller has hung up never drains. */
-async function cancelled(stream: ServerWritableStream<unknown, unknown>): Promise<void> {
-  if (!stream.cancelled) await once(stream, "cancelled");
 }

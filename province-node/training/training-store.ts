@@ -60,6 +60,8 @@ export class TrainingStore implements Disposable {
   private constructor(db: DatabaseSync) {
     this.#db = db;
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000");
+    // Overwrites what is deleted, or what is destroyed would stay readable in free pages.
+    db.exec("PRAGMA secure_delete = ON");
     db.exec(SCHEMA);
   }
 

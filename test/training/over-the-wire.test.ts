@@ -9,6 +9,7 @@ import pino from "pino";
 import { verifyLog } from "../../consent/log/index.ts";
 import { systemRandom } from "../../core/random.ts";
 import { train, TRAINING_DEFAULTS, type TrainingOptions } from "../../cli/train-job.ts";
+import { TrainingClient } from "../../cli/training-client.ts";
 import { trainModel } from "../../cli/train-model.ts";
 import { listTraining } from "../../province-node/index.ts";
 import { TrainingStore } from "../../province-node/training/training-store.ts";
@@ -181,6 +182,19 @@ describe("one job", () => {
   });
 });
 
+test("the API's description says what each request holds", async () => {
+  const url = new URL("/openapi.json", scene.federation.settings.gatewayUrl);
+  const { paths } = (await (await fetch(url)).json()) as { paths: Record<string, object> };
+  const bodies = Object.entries(paths)
+    .filter(([path]) => path.startsWith("/v1/training-jobs"))
+    .flatMap(([, methods]) => Object.entries<{ requestBody?: object }>(methods as never))
+    .map(([method, { requestBody }]) => [method, JSON.stringify(requestBody ?? "")] as const);
+  expect(bodies.find(([method]) => method === "put")?.[1]).toContain('"labels"');
+  const posts = bodies.filter(([method]) => method === "post").map(([, body]) => body);
+  expect(posts.map((body) => body.includes('"lawful_basis"'))).toEqual([true, false]);
+  expect(posts.map((body) => body.includes('"sealed"'))).toEqual([false, true]);
+});
+
 describe("what is refused", () => {
   test("by a province: the bank hears which, and why", async () => {
     const { state } = await bank.begin(scene.everybody, scene.codes);
@@ -188,6 +202,19 @@ describe("what is refused", () => {
     const now = await bank.client.read(state.id);
     expect(now.state).toBe("refused");
     expect(now.provinces[2]).toMatchObject({ state: "refused", note: "not this purpose" });
+  });
+
+  test("to say that a job is over, while a province has not been told", async () => {
+    const hasty = await scene.register("hasty-bank", 0);
+    const { state } = await hasty.begin(scene.everybody, scene.codes);
+    const startAgain = await scene.stopNode(scene.codes[2]!);
+    const unavailable = { code: "federation-unavailable" };
+    await expect(hasty.client.end(state.id)).rejects.toMatchObject(unavailable);
+    await startAgain();
+    const patient = new TrainingClient(scene.federation.settings.gatewayUrl, hasty.keys);
+    await patient.end(state.id);
+    const after = await patient.read(state.id);
+    expect(after.provinces.map((each) => each.state)).toEqual(["ended", "ended", "ended"]);
   });
 
   const approved = async (by: TrainingBank, people = scene.everybody as never) => {

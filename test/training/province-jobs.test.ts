@@ -1,9 +1,10 @@
 // A province's part in a training job, asked by whoever there is: what it takes only from the authority, only from the institution, only
 // after its operator, only once; what it says again to the letter, after a restart too; and what is left when a job is over.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPublicKey, randomUUID } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { canonicalJson, sha256Base64url, sha256Hex } from "../../core/canonical.ts";
 import { nowSeconds, systemClock } from "../../core/clock.ts";
@@ -61,6 +62,8 @@ const held = new Map(
   }),
 );
 
+const logged: string[] = [];
+
 function open(): TrainingJobs {
   return new TrainingJobs(folder, {
     province: "11" as never,
@@ -84,6 +87,7 @@ function open(): TrainingJobs {
     },
     clock,
     random: systemRandom,
+    log: { error: (_fields: object, message: string) => logged.push(message) } as never,
   });
 }
 
@@ -129,12 +133,21 @@ function admissionOf(bent: Partial<TrainingAdmission>): TrainingAdmission {
   };
 }
 
-function offer(of: TrainingAdmission, key: Buffer = Buffer.alloc(0), by = admissionKey) {
+function offer(
+  of: TrainingAdmission,
+  key: Buffer = Buffer.alloc(0),
+  by = admissionKey,
+  ended = false,
+) {
   const signed = signStatement("training-admission", of, by);
-  return jobs.offer({ admission: signed, he_public_key: key, ended: false });
+  return jobs.offer({ admission: signed, he_public_key: key, ended });
 }
 
 async function put(of: TrainingAdmission, block: number, by = bank, sealedFor = block) {
+  return await jobs.receive(await upload(of, block, by, sealedFor));
+}
+
+async function upload(of: TrainingAdmission, block: number, by = bank, sealedFor = block) {
   const { job } = of;
   using encryptor = scheme.encryptor(publicKey);
   const named = Array.from({ length: Math.min(16, PEOPLE - block * 16) }, (_, i) => block * 16 + i);
@@ -158,7 +171,7 @@ async function put(of: TrainingAdmission, block: number, by = bank, sealedFor = 
   });
   const htu = `${AUDIENCE}${labelPath(job.id, "11", block)}`;
   const proof = await signProof(by, { htm: "PUT", htu, "camara:bh": sha256Base64url(text) });
-  return await jobs.receive({ job_id: job.id, block, proof, body: Buffer.from(text) });
+  return { job_id: job.id, block, proof, body: Buffer.from(text) };
 }
 
 async function ask(round: number, request: object, by = admissionKey, kind = "aggregate") {
@@ -175,6 +188,18 @@ async function ask(round: number, request: object, by = admissionKey, kind = "ag
     order: signStatement("training-order", order, by),
     request: await sealBytes(text, importPublic(group), requestHeader(job, round)),
   });
+}
+
+/** Until disposed, the node's file takes no such write. */
+function failing(when: string): Disposable {
+  const db = new DatabaseSync(join(folder, "training.db"));
+  db.exec(`CREATE TRIGGER full ${when} BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+  return {
+    [Symbol.dispose]() {
+      db.exec("DROP TRIGGER full");
+      db.close();
+    },
+  };
 }
 
 const MOMENTS = { type: "moments", centre: [0], scale: [1] };
@@ -213,6 +238,20 @@ test("labels come from the institution, in order, each for its own place", async
   await expect(put(terms, 2)).rejects.toMatchObject({ code: "request-malformed" });
 });
 
+test("a job that ends while labels come keeps none of them, and ends once", async () => {
+  const short = admissionOf({});
+  offer(short, publicKey);
+  decideTraining(folder, short.job.id, "approved", clock);
+  const coming = jobs.receive(await upload(short, 0));
+  const end = () => offer(short, undefined, admissionKey, true);
+  expect(end()).toMatchObject({ state: "ended" });
+  await expect(coming).rejects.toMatchObject({ code: "training-ended" });
+  using store = TrainingStore.open(folder);
+  expect(store.blocks(short.job.id)).toEqual([]);
+  using _ = failing("BEFORE UPDATE OF ended ON job");
+  expect(end()).toMatchObject({ state: "ended" });
+});
+
 test("a round is ordered by the authority, answered once, and repeated to the letter, after a restart too", async () => {
   await expect(ask(1, MOMENTS, importPrivate(stranger))).rejects.toMatchObject({
     code: "receipt-invalid",
@@ -233,6 +272,16 @@ test("a round is ordered by the authority, answered once, and repeated to the le
   expect(await ask(4, MOMENTS)).toHaveLength(1);
 });
 
+test("a round that failed before its reply was kept is answered when it is ordered again", async () => {
+  const tooLarge = ask(5, { ...MOMENTS, scale: [1e-12] });
+  await expect(tooLarge).rejects.toMatchObject({ code: "data-invalid" });
+  {
+    using _ = failing("BEFORE INSERT ON reply");
+    await expect(ask(5, MOMENTS)).rejects.toThrow("the disk is full");
+  }
+  expect(await ask(5, MOMENTS)).toHaveLength(1);
+});
+
 test("cohorts are compared by who is here, and by commitments", () => {
   using store = TrainingStore.open(folder);
   const columns = { rows: Int32Array.of(), columns: [] };
@@ -245,17 +294,39 @@ test("cohorts are compared by who is here, and by commitments", () => {
   expect(store.compare("unknown", "b")).toEqual([0, 4, 0]);
 });
 
-test("an operator can stop a running job; when its time is over everything sent and computed is gone", async () => {
+/** Pieces of the job's encrypted labels that are in the node's files. */
+function labelsOnDisk(labels: Uint8Array): Uint8Array[] {
+  const files = ["training.db", "training.db-wal"].map((file) => readFileSync(join(folder, file)));
+  return [1, 2, 3, 4, 5, 6, 7]
+    .map((i) => labels.subarray(i * 5000, i * 5000 + 16))
+    .filter((piece) => files.some((bytes) => bytes.includes(piece)));
+}
+
+test("an operator can stop a running job; when its time is over everything sent and computed is gone, once it can be written", async () => {
   decideTraining(folder, terms.job.id, "refused", clock);
-  await expect(ask(5, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
-  decideTraining(folder, terms.job.id, "approved", clock);
-  expect(await ask(5, MOMENTS)).toHaveLength(1);
-  laterMs = 3_600_000;
   await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
-  expect(offer(terms).state).toBe("expired");
+  decideTraining(folder, terms.job.id, "approved", clock);
+  expect(await ask(6, MOMENTS)).toHaveLength(1);
+  laterMs = 3_600_000;
+  await expect(ask(7, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   using store = TrainingStore.open(folder);
+  const { labels } = store.blocks(terms.job.id)[0]!;
+  expect(labelsOnDisk(labels)).not.toEqual([]);
+  {
+    using _ = failing("BEFORE UPDATE OF ended ON job");
+    open()[Symbol.dispose]();
+    expect(offer(terms).state).toBe("expired");
+    expect(logged).toEqual(Array(2).fill("training jobs that are over could not be ended"));
+  }
+  expect(offer(terms).state).toBe("expired");
+  expect(labelsOnDisk(labels)).toEqual([]);
   expect(store.blocks(terms.job.id)).toEqual([]);
   expect(store.columns(terms.job.id)).toBeUndefined();
-  expect(store.reply(terms.job.id, 5)).toBeUndefined();
+  expect(store.reply(terms.job.id, 6)).toBeUndefined();
+  laterMs = 395 * 86_400_000;
+  offer(terms);
   expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);
+  laterMs = 397 * 86_400_000;
+  offer(terms);
+  expect(store.compare(terms.job.id, "")).toEqual([0, 0, 0]);
 });
