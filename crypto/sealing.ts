@@ -30,15 +30,17 @@ export async function sealJson(
     .encrypt(recipient);
 }
 
+const OPENING = {
+  keyManagementAlgorithms: ["ECDH-ES"],
+  contentEncryptionAlgorithms: ["A256GCM"],
+  // Length must tell nothing, and a short text must not become a long one: `zip` is refused.
+  maxDecompressedLength: 0,
+};
+
 /** @throws WjfError `code` when it was not sealed to this key, is compressed, or is not JSON. */
 export async function openJson(jwe: string, key: KeyObject, code: ErrorCode): Promise<unknown> {
   try {
-    const { plaintext } = await compactDecrypt(jwe, key, {
-      keyManagementAlgorithms: ["ECDH-ES"],
-      contentEncryptionAlgorithms: ["A256GCM"],
-      // Length must tell nothing, and a short text must not become a long one: `zip` is refused.
-      maxDecompressedLength: 0,
-    });
+    const { plaintext } = await compactDecrypt(jwe, key, OPENING);
     if (plaintext.length > MAX_SEALED_BYTES) throw new RangeError("too large");
     return JSON.parse(Buffer.from(plaintext).toString("utf8"));
   } catch (cause) {
@@ -74,11 +76,7 @@ export async function openBytes(
   code: ErrorCode,
 ): Promise<Buffer> {
   try {
-    const { plaintext, protectedHeader } = await compactDecrypt(jwe, key, {
-      keyManagementAlgorithms: ["ECDH-ES"],
-      contentEncryptionAlgorithms: ["A256GCM"],
-      maxDecompressedLength: 0,
-    });
+    const { plaintext, protectedHeader } = await compactDecrypt(jwe, key, OPENING);
     const fits = Object.entries(header).every(([name, value]) => protectedHeader[name] === value);
     if (!fits) throw new TypeError("sealed for something else");
     return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
