@@ -35,6 +35,7 @@ export async function startFederation(
   await using starting = new AsyncDisposableStack();
   starting.use(processes);
   await gatewayReady(settings.gatewayUrl);
+  await provincesReached(settings.gatewayUrl);
   starting.move();
   return {
     provinces: provinces.length,
@@ -63,6 +64,19 @@ async function gatewayReady(url: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new WjfError("federation-unavailable", "the gateway did not become ready in time");
+}
+
+const REACHED_WITHIN_MS = 5000;
+
+/** The gateway has looked for provinces since before they were there: the first question waits until it has found them all. */
+async function provincesReached(url: string): Promise<void> {
+  const deadline = performance.now() + REACHED_WITHIN_MS;
+  while (performance.now() < deadline) {
+    const response = await fetch(`${url}/v1/federation`);
+    const { provinces } = (await response.json()) as { provinces?: { state: string }[] };
+    if (provinces?.every(({ state }) => state === "up" || state === "drained")) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
 }
 
 export async function up(output: Output): Promise<void> {

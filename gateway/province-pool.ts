@@ -30,6 +30,8 @@ interface Connection {
   readonly client: ProvinceNodeClient;
   readonly breaker: CircuitBreaker;
   state: ProvinceState;
+  /** Down because it could not be reached, not because it failed to answer: up again when it can. */
+  isUnreached?: boolean;
   /** When the newest roster was first seen without it. */
   leftAtMs?: number;
 }
@@ -115,8 +117,14 @@ export class ProvincePool implements Disposable {
     for (const connection of members) {
       delete connection.leftAtMs;
       const now = connection.client.connect();
-      if (now === "connected" && connection.state === "unknown") connection.state = "up";
-      if (now === "failing" && connection.state !== "drained") connection.state = "down";
+      if (now === "connected") {
+        if (connection.state === "unknown" || connection.isUnreached) connection.state = "up";
+        delete connection.isUnreached;
+      }
+      if (now === "failing" && connection.state !== "drained") {
+        connection.state = "down";
+        connection.isUnreached = true;
+      }
     }
     const nowMs = this.#clock.nowMs();
     for (const [place, connection] of this.#connections) {
