@@ -4,8 +4,9 @@ import { type Command, Option } from "commander";
 import { action, withJson } from "./command.ts";
 import type { NewOptions } from "./model-draft.ts";
 import type { AdmitOptions, SignOptions } from "./model-files.ts";
-import type { DecideOptions, ProvinceOptions } from "./model-node.ts";
+import type { DecideOptions } from "./model-node.ts";
 import type { PreviewOptions } from "./model-preview.ts";
+import type { ProvinceOptions } from "./province-option.ts";
 
 export function registerModelCommands(program: Command): void {
   const model = program.command("model").description("an institution's own risk model");

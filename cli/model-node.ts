@@ -3,11 +3,8 @@
 import { join } from "node:path";
 import { type AdmittedPackage, packageFolder, readPackages } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
-import { partyFolder, readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
-import { ProvinceCode } from "../core/ids.ts";
-import { parseWith } from "../core/parse.ts";
-import { readFederation, readTrustAnchor } from "../consent/index.ts";
+import { readTrustAnchor } from "../consent/index.ts";
 import {
   decide,
   type ModelDecision,
@@ -19,34 +16,19 @@ import {
   stateOf,
 } from "../province-node/index.ts";
 import { type Output, table } from "./output.ts";
-
-export interface ProvinceOptions {
-  readonly province: string;
-}
+import { type ChosenProvince, chosenProvinces, type ProvinceOptions } from "./province-option.ts";
 
 export interface DecideOptions extends ProvinceOptions {
   readonly note?: string;
 }
 
-interface Province {
-  readonly code: ProvinceCode;
-  readonly folder: string;
+interface Province extends ChosenProvince {
   readonly packages: readonly AdmittedPackage[];
   readonly unread: readonly string[];
 }
 
-/** `all` needs every province on this machine, as in a sandbox. */
-function readProvinces({ province }: ProvinceOptions): readonly Province[] {
-  const { home } = readSettings();
-  const federation = join(partyFolder(home, "authority"), "federation.json");
-  const codes =
-    province === "all"
-      ? readFederation(federation).provinces.map(({ code }) => code)
-      : province
-          .split(",")
-          .map((code) => parseWith(ProvinceCode, code.trim(), "config-invalid", "--province"));
-  return codes.map((code) => {
-    const folder = partyFolder(home, code);
+function readProvinces(options: ProvinceOptions): readonly Province[] {
+  return chosenProvinces(options).map(({ code, folder }) => {
     const anchor = readTrustAnchor(join(folder, "secrets", "trust.jwk"));
     const { packages, faults } = readPackages(packageFolder(folder), anchor);
     return { code, folder, packages, unread: faults.map(({ file }) => file) };

@@ -2,7 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { LAWFUL_BASES } from "../consent/index.ts";
 import { action, withJson } from "./command.ts";
-import type { DecideTrainingOptions, NodeTrainingOptions } from "./train-node.ts";
+import type { ProvinceOptions } from "./province-option.ts";
+import type { DecideTrainingOptions } from "./train-node.ts";
 import type { TrainArguments } from "./train.ts";
 
 export function registerTrainCommand(program: Command): void {
@@ -49,14 +50,14 @@ export function registerNodeTrainingCommands(node: Command): void {
   withProvince(training.command("list"))
     .description("every job that this province was shown")
     .action(
-      action<[NodeTrainingOptions]>(async (output, options) =>
+      action<[ProvinceOptions]>(async (output, options) =>
         (await import("./train-node.ts")).nodeTrainingList(output, options),
       ),
     );
   withProvince(training.command("show <id>"))
     .description("one job: whose, for what, on what ground, over what, how often")
     .action(
-      action<[string, NodeTrainingOptions]>(async (output, id, options) =>
+      action<[string, ProvinceOptions]>(async (output, id, options) =>
         (await import("./train-node.ts")).nodeTrainingShow(output, id, options),
       ),
     );

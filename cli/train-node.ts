@@ -1,47 +1,19 @@
 // `wjf node training list | show | approve | refuse`: what a province's operator sees and decides of institutions' training jobs. Takes
 // effect at the running node before its next round.
-import { join } from "node:path";
 import { loadCatalogue } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
-import { partyFolder, readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
-import { ProvinceCode } from "../core/ids.ts";
-import { parseWith } from "../core/parse.ts";
-import { readFederation } from "../consent/index.ts";
+import type { ProvinceCode } from "../core/ids.ts";
 import { decideTraining, listTraining, type OperatorJob } from "../province-node/index.ts";
 import { type Output, table } from "./output.ts";
+import { chosenProvinces, type ProvinceOptions } from "./province-option.ts";
 
-export interface NodeTrainingOptions {
-  readonly province: string;
-}
-
-export interface DecideTrainingOptions extends NodeTrainingOptions {
+export interface DecideTrainingOptions extends ProvinceOptions {
   readonly note?: string;
 }
 
-interface Province {
-  readonly code: ProvinceCode;
-  readonly folder: string;
-}
-
-/** `all` needs every province on this machine, as in a sandbox. */
-function provincesOf({ province }: NodeTrainingOptions): readonly Province[] {
-  const { home } = readSettings();
-  const federation = join(partyFolder(home, "authority"), "federation.json");
-  const codes =
-    province === "all"
-      ? readFederation(federation).provinces.map(({ code }) => code)
-      : province
-          .split(",")
-          .map((code) => parseWith(ProvinceCode, code.trim(), "config-invalid", "--province"));
-  return codes.map((code) => ({ code, folder: partyFolder(home, code) }));
-}
-
-export async function nodeTrainingList(
-  output: Output,
-  options: NodeTrainingOptions,
-): Promise<void> {
-  const listed = provincesOf(options).map(({ code, folder }) => ({
+export async function nodeTrainingList(output: Output, options: ProvinceOptions): Promise<void> {
+  const listed = chosenProvinces(options).map(({ code, folder }) => ({
     province: code,
     jobs: listTraining(folder).map((job) => summary(job, code)),
   }));
@@ -64,10 +36,10 @@ export async function nodeTrainingList(
 export async function nodeTrainingShow(
   output: Output,
   id: string,
-  options: NodeTrainingOptions,
+  options: ProvinceOptions,
 ): Promise<void> {
   const catalogue = loadCatalogue();
-  const shown = provincesOf(options).map(({ code, folder }) => {
+  const shown = chosenProvinces(options).map(({ code, folder }) => {
     const job = listTraining(folder).find((each) => each.id === id);
     if (job === undefined) throw new WjfError("route-unknown", `no training job ${id} in ${code}`);
     return { province: code, ...summary(job, code), terms: job.admission };
@@ -97,7 +69,7 @@ export async function nodeTrainingDecide(
   decision: "approved" | "refused",
   options: DecideTrainingOptions,
 ): Promise<void> {
-  const decided = provincesOf(options).map(({ code, folder }) => {
+  const decided = chosenProvinces(options).map(({ code, folder }) => {
     const job = decideTraining(folder, id, decision, systemClock, options.note);
     return { province: code, ...summary(job, code) };
   });

@@ -2,7 +2,6 @@
 // label sealed to its province. Follows through restarts of whoever is on the way: whatever it asks may be asked again.
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
-import { sha256Base64url } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import { parseJsonWith, parseWith } from "../core/parse.ts";
@@ -27,9 +26,9 @@ import {
   type TrainingAdmission,
   type TrainingAsk,
 } from "../consent/index.ts";
-import { signProof } from "./batch-client.ts";
 import type { InstitutionKeys } from "./demo-institution.ts";
 import { refusal } from "./gateway-problem.ts";
+import { sendProven } from "./proven-request.ts";
 
 const TrainingState = z.looseObject({
   id: z.string(),
@@ -165,27 +164,13 @@ export class TrainingClient {
   async #send(method: string, path: string, body?: string): Promise<string> {
     const url = new URL(path, this.#origin).href;
     for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
-      const failure = await this.#sendOnce(method, url, body).catch((error: unknown) => error);
+      const failure = await sendProven(this.#keys.signing, { method, url, body }).catch(
+        (error: unknown) => error,
+      );
       if (typeof failure === "string") return failure;
       const isPassing = failure instanceof WjfError ? PASSING.has(failure.code) : true;
       if (!isPassing || waitedMs >= this.#patienceMs) throw failure;
       await delay(RETRY_MS);
     }
-  }
-
-  async #sendOnce(method: string, url: string, body: string | undefined): Promise<string> {
-    const dpop = await signProof(this.#keys.signing, {
-      htm: method,
-      htu: url,
-      ...(body !== undefined && { "camara:bh": sha256Base64url(body) }),
-    });
-    const response = await fetch(url, {
-      method,
-      headers: { dpop, ...(body !== undefined && { "content-type": "application/json" }) },
-      ...(body !== undefined && { body }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw refusal(text);
-    return text;
   }
 }

@@ -1,15 +1,13 @@
 // What `wjf watch …` does: see cli/watch-commands.ts. A watch is signed with the institution's own key, under a consent that is
 // bound to it, so that this key alone sees it and ends it (docs/decisions/071-watches.md).
 import { z } from "zod";
-import { sha256Base64url } from "../core/canonical.ts";
 import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { WATCHES_PATH } from "../consent/index.ts";
-import { signProof } from "./batch-client.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
-import { refusal } from "./gateway-problem.ts";
 import { type Output, table } from "./output.ts";
+import { sendProven } from "./proven-request.ts";
 
 export interface WatchOptions {
   readonly client: string;
@@ -106,16 +104,7 @@ async function call(
   const { home, gatewayUrl } = readSettings();
   const url = new URL(`${WATCHES_PATH}${path}`, gatewayUrl).href;
   const { signing } = readInstitutionKeys(home, client);
-  const hash = body === undefined ? {} : { "camara:bh": sha256Base64url(body) };
-  const dpop = await signProof(signing, { htm: method, htu: url, ...hash });
-  const response = await fetch(`${url}${query}`, {
-    method,
-    headers: { dpop, ...(body !== undefined && { "content-type": "application/json" }) },
-    ...(body !== undefined && { body }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw refusal(text);
-  return text;
+  return await sendProven(signing, { method, url, query, body });
 }
 
 export function print(output: Output, watches: readonly Watch[]): void {
