@@ -1,6 +1,7 @@
 // The authority's side of a training job as the institution reaches it: each question is one step over the wire, numbered, so that an
 // interrupted job asked from the beginning gets the answers it had.
 import { z } from "zod";
+import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import type { Score } from "../crypto/index.ts";
 import type { TrainingAdmission, TrainingAsk } from "../consent/index.ts";
@@ -20,12 +21,12 @@ const Newton = z.object({
   gradient: numbers,
   hessian: numbers,
 });
+const counted = { people: z.int(), bad: z.int() };
+const separation = { auc: z.number(), gini: z.number(), ks: z.number() };
+const regionBand = { ...counted, expected: z.number() };
 const Evaluation = z.object({
-  people: z.int(),
-  bad: z.int(),
-  auc: z.number(),
-  gini: z.number(),
-  ks: z.number(),
+  ...counted,
+  ...separation,
   groups: z.array(
     z.object({
       people: z.int(),
@@ -35,6 +36,16 @@ const Evaluation = z.object({
       expected: z.number(),
     }),
   ),
+  regions: z
+    .array(
+      z.object({
+        ...regionBand,
+        ...separation,
+        provinces: z.array(ProvinceCode),
+        bands: z.array(z.object(regionBand)),
+      }),
+    )
+    .exactOptional(),
 });
 
 export interface RemoteTraining extends TrainingAuthority {
@@ -73,8 +84,11 @@ export function remoteTraining(
         hessian: Float64Array.from(hessian),
       };
     },
-    evaluation: async (score, ks) =>
-      await ask(Evaluation, { type: "evaluation", ks: ks ?? "exact", ...ownScore(score) }),
+    evaluation: async (score, wished) => {
+      const { ks = "exact", regions = false } = wished ?? {};
+      const wishes = { ks, ...(regions && { regions }) };
+      return await ask(Evaluation, { type: "evaluation", ...wishes, ...ownScore(score) });
+    },
   };
 }
 

@@ -31,6 +31,7 @@ export function registerTrainCommand(program: Command): void {
     .option("--min-iv <value>", "leave out indicators of less information value", number, 0)
     .option("--max-correlation <r>", "of two that correlate more, keep one", number, 1)
     .option("--max-p <p>", "leave out coefficients of a larger p-value, one by one", number, 1)
+    .option("--by-region", "evaluate by region too, of three provinces or more; operators see it")
     .option("--rounds <n>", "rounds asked of the provinces, at most", count, 60)
     .option("--days <n>", "how long the job may take, approval included", count, 7)
     .option("--model <id>", "what the model package is called: risk-model:<id>")

@@ -80,7 +80,7 @@ export async function train(
   const traffic: Traffic = { bank: 0, provinces: 0, gateway: 0 };
   const job = describeJob(input);
   const clock = stopwatch();
-  using provinces = openProvinces(input, job, scheme, encryptor);
+  using provinces = openProvinces({ ...input, ...options }, job, scheme, encryptor);
   for (const [i, { labels }] of input.provinces.entries()) {
     const blocks = encryptLabels(labels, job, encryptor);
     traffic.bank += bytesOf(blocks);
@@ -126,7 +126,7 @@ export function encryptLabels(
 }
 
 function openProvinces(
-  { provinces, random }: TrainingInput,
+  { provinces, random, byRegion }: TrainingInput & Pick<TrainingOptions, "byRegion">,
   job: TrainingJob,
   scheme: TrainingScheme,
   encryptor: TrainingEncryptor,
@@ -141,7 +141,8 @@ function openProvinces(
     }
     const ownPrivate = pairs.get(code) as ReturnType<typeof generateX25519>;
     const masks = new TrainingMasks({ own: code, ownPrivate, peers, jobDigest: digest });
-    return new TrainingProvince({ scheme, encryptor, random, masks, job, columns });
+    const own = { masks, columns, byRegion };
+    return new TrainingProvince({ scheme, encryptor, random, job, ...own });
   });
   return {
     list,

@@ -42,6 +42,7 @@ export interface TrainArguments {
   readonly minIv: number;
   readonly maxCorrelation: number;
   readonly maxP: number;
+  readonly byRegion?: boolean;
   readonly rounds: number;
   readonly days: number;
   readonly model?: string;
@@ -67,6 +68,7 @@ const Begun = z.strictObject({
     minIv: z.number(),
     maxCorrelation: z.number(),
     maxP: z.number(),
+    byRegion: z.boolean().default(false),
   }),
 });
 type Begun = z.infer<typeof Begun>;
@@ -150,11 +152,21 @@ function begin(
     .toSorted();
   const file = read(labels);
   const id = randomUUID();
-  const { client, purpose, rounds, days } = args;
+  const { client, purpose, rounds, days, byRegion = false } = args;
   const lawful_basis = { basis, reference };
   const wish = wishFor(
     file.people,
-    { id, client, purpose, features, provinces, lawful_basis, max_rounds: rounds, days },
+    {
+      id,
+      client,
+      purpose,
+      features,
+      provinces,
+      lawful_basis,
+      max_rounds: rounds,
+      days,
+      ...(byRegion && { by_region: byRegion }),
+    },
     { key: commitmentKey(folder), random: systemRandom },
   );
   const { columns, bins, monotone = false, l2, minIv, maxCorrelation, maxP } = args;
@@ -164,7 +176,7 @@ function begin(
     out: resolve(args.out ?? `${labels}.model`),
     model: args.model ?? `trained-${id.slice(0, 8)}`,
     wish: canonicalJson(wish),
-    options: { columns, bins, monotone, l2, minIv, maxCorrelation, maxP },
+    options: { columns, bins, monotone, l2, minIv, maxCorrelation, maxP, byRegion },
   };
   writeSecretFile(begunPath(folder, id), JSON.stringify(begun));
   return begun;

@@ -10,7 +10,10 @@ import { COMMITMENT_BYTES, TrainingWish } from "../consent/index.ts";
 import type { LabelledPerson } from "./train-labels.ts";
 import type { AdmittedJob, TrainingClient, TrainingState } from "./training-client.ts";
 
-export interface WishTerms extends Pick<TrainingWish, "lawful_basis" | "max_rounds" | "days"> {
+export interface WishTerms extends Pick<
+  TrainingWish,
+  "lawful_basis" | "max_rounds" | "days" | "by_region"
+> {
   readonly id: string;
   readonly client: string;
   readonly purpose: string;

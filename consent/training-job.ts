@@ -68,6 +68,8 @@ const terms = {
   people: z.array(z.int().min(0).max(10_000_000)).max(64),
   /** Rounds that the provinces may be asked for, at most. */
   max_rounds: z.int().min(1).max(100),
+  /** Whether the score may be evaluated by region, at least three provinces each: the provinces refuse it otherwise. */
+  by_region: z.literal(true).optional(),
 };
 
 /** The body of `POST /v1/training-jobs`; the DPoP proof over it is the institution's signature on the job. */
@@ -95,6 +97,21 @@ export function requireFewParts(
   if (parts <= MOST_PARTS) return;
   const rule = `at most ${MOST_PARTS} ciphertexts: features times (count + 1) by job.layout.tiles`;
   throw new WjfError("request-malformed", `count: ${rule}`);
+}
+
+/**
+ * @param told the step that told of regions, 0 before it: two scores' cells would differ by few people.
+ * @throws WjfError `request-malformed` for what the job's terms, as its provinces' operators saw them, do not hold.
+ */
+export function requireWithinTerms(
+  ask: TrainingAsk,
+  { by_region }: Pick<TrainingAdmission, "by_region">,
+  told: number,
+): void {
+  if (ask.type !== "evaluation" || ask.regions === undefined) return;
+  if (by_region !== true)
+    throw new WjfError("request-malformed", "regions: not in the job's terms");
+  if (told !== 0) throw new WjfError("request-malformed", "regions: told once in a job");
 }
 
 /** Signed by the authority's admission key, context "training-admission". */

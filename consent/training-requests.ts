@@ -18,6 +18,8 @@ export const DesignSchema = z.discriminatedUnion("kind", [
 
 const score = { design: DesignSchema, coefficients: numbers(1 + MOST_COLUMNS) };
 const cuts = numbers(MOST_CUTS);
+/** Each of at least three of 64 provinces. */
+const byRegion = { regions: z.int().min(2).max(21), cuts: numbers(MOST_COLUMNS), ...score };
 
 export const AggregateRequestSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("counts"), edges: perColumn }),
@@ -25,12 +27,14 @@ export const AggregateRequestSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("overlap"), jobs: z.array(z.uuid()).max(256) }),
   z.strictObject({ type: z.literal("newton"), ...score }),
   z.strictObject({ type: z.literal("score-counts"), cuts, ...score }),
+  z.strictObject({ type: z.literal("region-counts"), ...byRegion }),
 ]) satisfies z.ZodType<AggregateRequest>;
 
 export const LabelRequestSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("bins"), edges: perColumn }),
   z.strictObject({ type: z.literal("design"), design: DesignSchema }),
   z.strictObject({ type: z.literal("score-bins"), cuts, ...score }),
+  z.strictObject({ type: z.literal("region-bins"), ...byRegion }),
 ]) satisfies z.ZodType<LabelRequest>;
 
 /** One question of an institution to the authority: each is one or more rounds, and one release. */
@@ -40,6 +44,12 @@ export const TrainingAsk = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("bins"), count: z.int().min(2).max(20), monotone: z.boolean() }),
   z.strictObject({ type: z.literal("label-totals"), design: DesignSchema }),
   z.strictObject({ type: z.literal("newton"), ...score }),
-  z.strictObject({ type: z.literal("evaluation"), ks: z.enum(["exact", "coarse"]), ...score }),
+  z.strictObject({
+    type: z.literal("evaluation"),
+    ks: z.enum(["exact", "coarse"]),
+    /** Only of a job that was admitted `by_region`. */
+    regions: z.literal(true).optional(),
+    ...score,
+  }),
 ]);
 export type TrainingAsk = z.infer<typeof TrainingAsk>;

@@ -159,6 +159,8 @@ const TrainingAdmittedLeaf = z.strictObject({
   /** Whose labels are sent, at most. */
   people: z.int().min(0),
   max_rounds: z.int().min(1),
+  /** That its score may be evaluated by region. */
+  by_region: z.literal(true).optional(),
   expires: Time,
   /** Of the authority's signed admission: what the provinces' operators saw. */
   statement_sha256: Sha256Hex,

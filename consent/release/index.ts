@@ -32,6 +32,7 @@ export type { TrainingRelease } from "./training-release.ts";
 export {
   type MergedRounds,
   type NewtonSums,
+  type RegionEvaluation,
   type Standardisation,
   TRAINING_POLICY,
   type TrainingPolicy,
@@ -39,4 +40,4 @@ export {
 } from "./training-rules.ts";
 export { CohortRegister } from "./training-cohorts.ts";
 export type { Bin, BinnedColumn } from "./training-bins.ts";
-export type { Evaluation, ScoreGroup } from "./training-evaluation.ts";
+export { type Evaluation, type ScoreGroup, separationOf } from "./training-evaluation.ts";

@@ -10,6 +10,7 @@ import {
   fromResidue,
   labelColumns,
   type LabelRequest,
+  regionsOf,
   type Score,
   TRAINING_PARAMETERS,
 } from "../../crypto/index.ts";
@@ -28,11 +29,15 @@ import {
   evaluate,
   ksCandidates,
   ksOf,
+  type ScoreGroup,
   type ScoreHistogram,
   subdivide,
 } from "./training-evaluation.ts";
+import { addUp, evaluateRegions, regionSums } from "./training-regions.ts";
 import type {
+  EvaluationWishes,
   NewtonSums,
+  RegionEvaluation,
   Standardisation,
   TrainingReleaseParts,
   TrainingStanding,
@@ -168,17 +173,40 @@ export class TrainingRelease implements Disposable {
     };
   }
 
-  /** @param ks `coarse`: as far as the first counting shows it. */
-  async evaluation(score: Score, ks: "exact" | "coarse" = "exact"): Promise<Evaluation> {
+  async evaluation(
+    score: Score,
+    { ks = "exact", regions = false }: EvaluationWishes = {},
+  ): Promise<Evaluation> {
     const { people: total } = this.#admitted();
     const { minCell } = this.#parts.policy;
     const counted = await this.#aggregate({ type: "score-counts", ...score, cuts: SCORE_GRID });
     const least = Math.max(minCell, total / MOST_SCORE_BINS);
     const coarse = cutsOfAtLeast(counted, SCORE_GRID, least);
     const first = await this.#histogram(score, coarse);
-    const told = evaluate(first, minCell);
+    const coarsely = evaluate(first, minCell);
+    const told = {
+      ...coarsely,
+      ...(regions && { regions: await this.#byRegion(score, coarsely.groups) }),
+    };
     if (ks === "coarse") return told;
     return { ...told, ks: await this.#closerKs(score, first, told.ks) };
+  }
+
+  /** Over the groups that are told of the whole cohort, and no other cells: between two sets of cuts there would be few people. */
+  async #byRegion(
+    score: Score,
+    groups: readonly ScoreGroup[],
+  ): Promise<readonly RegionEvaluation[]> {
+    const regions = regionsOf(this.#parts.job.provinces);
+    if (regions.length < 2) return [];
+    const cuts = groups.flatMap(({ below }) => (below === null ? [] : [below]));
+    const request = { ...score, regions: regions.length, cuts };
+    const counted = await this.#aggregate({ type: "region-counts", ...request });
+    const labelled = await this.#labelSums({ type: "region-bins", ...request });
+    const sums = regionSums(regions, counted, labelled);
+    for (const { people, bad } of sums) this.#requireRates(people, bad);
+    if (!addUp(sums, groups)) refuse("the regions do not add up to the cohort");
+    return evaluateRegions(sums, groups, this.#parts.policy);
   }
 
   /** Counts again where a larger KS may hide between cuts, until it cannot, or three times. */

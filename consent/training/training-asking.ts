@@ -100,6 +100,7 @@ export async function askStep(
       told: { value, ...took },
       change: {
         rounds: round,
+        ...(ask.type === "evaluation" && ask.regions && { regions_step: number }),
         ...(cohort && { cohort_sealed: parts.atRest.seal(COHORT, canonicalJson(cohort)) }),
       },
       leaf: {
@@ -243,8 +244,8 @@ async function perform(release: TrainingRelease, ask: TrainingAsk): Promise<unkn
       return { ...sums, gradient: [...gradient], hessian: [...hessian] };
     }
     case "evaluation": {
-      const { design, coefficients, ks } = ask;
-      return await release.evaluation({ design, coefficients }, ks);
+      const { design, coefficients, ks, regions = false } = ask;
+      return await release.evaluation({ design, coefficients }, { ks, regions });
     }
     default:
       return ask satisfies never;

@@ -1,6 +1,6 @@
 // The label-free sums of a training round over one province's people, in the clear and in double precision. Pure: what may leave
 // is decided by training-province.ts, which masks and encrypts it.
-import { type AggregateRequest, binOf } from "../../crypto/index.ts";
+import { type AggregateRequest, binOf, REGION_RULES } from "../../crypto/index.ts";
 import { type Columns, linearScores, type Matrix } from "./design.ts";
 
 /** @param matrix of the request's design, where it has one. */
@@ -20,6 +20,8 @@ export function aggregate(
       return newtonSums(matrix as Matrix, linearScores(matrix as Matrix, request));
     case "score-counts":
       return countBins(linearScores(matrix as Matrix, request), request.cuts, false);
+    case "region-counts":
+      return regionCounts(linearScores(matrix as Matrix, request), request.cuts);
     default:
       return request satisfies never;
   }
@@ -36,6 +38,17 @@ function countBins(
     counts[bin] = (counts[bin] as number) + 1;
   }
   return counts;
+}
+
+/** This province's in its region's place: whether it holds enough people to count, then per bin people and Σσ. */
+function regionCounts(scores: Float64Array, cuts: readonly number[]): Float64Array {
+  const expected = new Float64Array(cuts.length + 1);
+  for (const score of scores) {
+    const bin = binOf(score, cuts);
+    expected[bin] = (expected[bin] as number) + 1 / (1 + Math.exp(-score));
+  }
+  const counts = scores.length >= REGION_RULES.leastPeople ? 1 : 0;
+  return Float64Array.of(counts, ...countBins(scores, cuts, false), ...expected);
 }
 
 /** How many people; then per column how many have a value, Σu and Σu², u = (x − centre) / scale. */

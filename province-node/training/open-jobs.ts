@@ -63,6 +63,7 @@ export class OpenJobs implements Disposable {
         columns,
         rows,
         lastRound: job.lastRound,
+        byRegion: admission.by_region === true,
         overlap: (jobs) => this.#overlap(jobs, job),
       }),
     );

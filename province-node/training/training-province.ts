@@ -13,6 +13,7 @@ import {
   LabelBlocks,
   labelColumns,
   type LabelRequest,
+  regionsOf,
   roundDigest,
   type Score,
   sealAggregate,
@@ -41,6 +42,8 @@ export interface TrainingProvinceParts {
   readonly lastRound?: number;
   /** How this cohort differs from those of earlier jobs: three numbers each. */
   readonly overlap?: (jobs: readonly string[]) => Float64Array;
+  /** Whether sums by region were approved with the job. */
+  readonly byRegion?: boolean;
 }
 
 export class TrainingProvince implements Disposable {
@@ -90,7 +93,12 @@ export class TrainingProvince implements Disposable {
       return overlap?.(request.jobs) ?? new Float64Array(aggregateLength(request));
     }
     const matrix = "design" in request ? this.#matrixOf(request.design) : undefined;
-    return aggregate(request, columns, matrix);
+    if (request.type !== "region-counts") return aggregate(request, columns, matrix);
+    const region = this.#regionOf(request);
+    const own = aggregate(request, columns, matrix);
+    const values = new Float64Array(aggregateLength(request));
+    values.set(own, region * own.length);
+    return values;
   }
 
   /** Σ x·y per column, over encrypted labels. @throws WjfError as `aggregate`; `data-invalid` without labels. */
@@ -111,6 +119,18 @@ export class TrainingProvince implements Disposable {
     this.#lastRound = round;
   }
 
+  /** Which region this province is of. @throws WjfError `training-refused`, `request-malformed`. */
+  #regionOf({ regions: asked }: { readonly regions: number }): number {
+    const { job, masks, byRegion = false } = this.#parts;
+    if (!byRegion) throw new WjfError("training-refused", "sums by region were not approved");
+    const regions = regionsOf(job.provinces);
+    // Of one region alone, or of another division, there is nothing to say.
+    if (regions.length < 2 || regions.length !== asked) {
+      throw new WjfError("request-malformed", "regions: as the job's provinces make them");
+    }
+    return regions.findIndex((region) => region.includes(masks.own));
+  }
+
   #columnsOf(request: LabelRequest): Column[] {
     const { columns } = this.#parts;
     if (request.type === "bins") {
@@ -128,6 +148,13 @@ export class TrainingProvince implements Disposable {
       });
     }
     const bins = scoreBins(request, request.cuts, matrix);
+    if (request.type === "region-bins") {
+      const first = this.#regionOf(request) * (request.cuts.length + 1);
+      return Array.from({ length: labelColumns(request) }, (_, at) => {
+        const bin = at - first;
+        return bin < 0 || bin > request.cuts.length ? nobody : indicator(bins, bin);
+      });
+    }
     return Array.from({ length: labelColumns(request) }, (_, bin) => indicator(bins, bin));
   }
 
@@ -154,6 +181,8 @@ function atLabels(column: Column, rows: Int32Array): Column {
     return row < 0 ? 0 : column(row);
   };
 }
+
+const nobody: Column = () => 0;
 
 function indicator(bins: Uint16Array, bin: number): Column {
   return (person) => (bins[person] === bin ? UNIT : 0);

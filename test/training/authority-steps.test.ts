@@ -20,6 +20,7 @@ import {
   stepPath,
   TRAINING_PATH,
   type TrainingAdmission,
+  type TrainingWish,
 } from "../../consent/training-job.ts";
 import type { TrainingAsk } from "../../consent/training-requests.ts";
 import {
@@ -99,6 +100,7 @@ interface Job {
 }
 
 async function proofOf(htm: string, path: string, body?: string): Promise<string> {
+  bench.clock.advance(Math.max(0, systemClock.nowMs() - bench.clock.nowMs()));
   return await signProof(signing, {
     htm,
     htu: `${AUDIENCE}${path}`,
@@ -106,7 +108,7 @@ async function proofOf(htm: string, path: string, body?: string): Promise<string
   });
 }
 
-async function begin(): Promise<Job> {
+async function begin(terms: Partial<TrainingWish> = {}): Promise<Job> {
   const body = JSON.stringify({
     job: {
       id: randomUUID(),
@@ -121,6 +123,7 @@ async function begin(): Promise<Job> {
     people: [1000, 1000],
     max_rounds: 20,
     days: 1,
+    ...terms,
   });
   const proof = await proofOf("POST", TRAINING_PATH, body);
   const admitted = await new TrainingAdmitter(parts).admit({ proof, body: Buffer.from(body) });
@@ -246,6 +249,32 @@ test("a cohort is admitted once, and nothing is told after the job's term", asyn
   const late: Played = () => bench.clock.advance(86_400_000);
   await expect(ask(job, 2, NEWTON, late)).rejects.toMatchObject({ code: "training-ended" });
   expect(await releasedRounds()).toEqual([{ first: 1, last: 2 }]);
+});
+
+test("by region only where the terms say so, and once", async () => {
+  const wish = (by_region?: true): TrainingAsk => ({
+    ...NEWTON,
+    type: "evaluation",
+    ks: "coarse",
+    ...(by_region && { regions: by_region }),
+  });
+  const without = await begin();
+  await ask(without, 1, ADMIT);
+  await expect(ask(without, 2, wish(true))).rejects.toMatchObject({
+    detail: "regions: not in the job's terms",
+  });
+  expect((await ask(without, 2, wish())).value).not.toHaveProperty("regions");
+  const job = await begin({ by_region: true });
+  await ask(job, 1, ADMIT);
+  expect((await ask(job, 2, wish(true))).value).toMatchObject({ auc: 0.5, regions: [] });
+  await expect(ask(job, 3, wish(true))).rejects.toMatchObject({
+    detail: "regions: told once in a job",
+  });
+  expect((await ask(job, 3, wish())).value).not.toHaveProperty("regions");
+  const leaves: Leaf[] = [];
+  for await (const { leaf } of showLeaves(bench.ledger.log, {})) leaves.push(leaf);
+  const admitted = leaves.filter((leaf) => leaf.type === "training" && leaf.event === "admitted");
+  expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([false, true]);
 });
 
 test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {

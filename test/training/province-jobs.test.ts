@@ -23,6 +23,7 @@ import {
   signStatement,
   subjectTag,
   thumbprint,
+  TrainingMasks,
   TrainingScheme,
 } from "../../crypto/index.ts";
 import {
@@ -35,6 +36,7 @@ import {
 import { signProof } from "../../cli/batch-client.ts";
 import { decideTraining } from "../../province-node/index.ts";
 import { TrainingJobs } from "../../province-node/training/training-jobs.ts";
+import { TrainingProvince } from "../../province-node/training/training-province.ts";
 import { TrainingStore } from "../../province-node/training/training-store.ts";
 
 const AUDIENCE = "https://gateway.example";
@@ -280,6 +282,34 @@ test("a round that failed before its reply was kept is answered when it is order
     await expect(ask(5, MOMENTS)).rejects.toThrow("the disk is full");
   }
   expect(await ask(5, MOMENTS)).toHaveLength(1);
+});
+
+test("sums by region are given in a job whose operator saw so, over the regions that its provinces make", async () => {
+  const design = { kind: "raw", centre: [0], scale: [1] };
+  const score = { design, coefficients: [0, 1], cuts: [3], regions: 2 };
+  const refused = { code: "training-refused", detail: "sums by region were not approved" };
+  await expect(ask(6, { type: "region-counts", ...score })).rejects.toMatchObject(refused);
+  const labels = ask(6, { type: "region-bins", ...score }, admissionKey, "labels");
+  await expect(labels).rejects.toMatchObject(refused);
+  const asked = (codes: readonly string[], regions: number) => {
+    const peers = codes.map((code) => [code, publicX25519(code === "11" ? own : peer)] as const);
+    const masks = new TrainingMasks({
+      own: "11" as never,
+      ownPrivate: own,
+      peers: new Map(peers) as never,
+      jobDigest: Buffer.alloc(32),
+    });
+    using encryptor = scheme.encryptor(publicKey);
+    const job = { ...terms.job, provinces: codes as never };
+    const columns = [Float64Array.of(1, 2)];
+    const parts = { scheme, encryptor, random: systemRandom, masks, job, columns };
+    using province = new TrainingProvince({ ...parts, byRegion: true });
+    return province.aggregate({ type: "region-counts", ...score, regions } as never, 1);
+  };
+  const six = ["11", "12", "13", "21", "22", "23"];
+  expect(asked(six, 2)).toHaveLength(1);
+  expect(() => asked(six, 3)).toThrow("as the job's provinces make them");
+  expect(() => asked(six.slice(0, 3), 1)).toThrow("as the job's provinces make them");
 });
 
 test("cohorts are compared by who is here, and by commitments", () => {

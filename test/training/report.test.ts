@@ -54,6 +54,7 @@ const options = {
   minIv: 0.02,
   maxCorrelation: 0.9,
   maxP: 0.05,
+  byRegion: true,
   scale: DEFAULT_SCALE,
 };
 const input = {
@@ -61,8 +62,9 @@ const input = {
   client: "demo-bank",
   purpose: "dpv:CreditChecking",
   features: FEATURES,
-  provinces: PROVINCES.slice(0, 2).map(({ code }, p) => {
-    const mine = rows.flatMap((_, i) => (i % 2 === p ? [i] : []));
+  // Three of the North, three of the Northeast.
+  provinces: [...PROVINCES.slice(0, 3), ...PROVINCES.slice(5, 8)].map(({ code }, p) => {
+    const mine = rows.flatMap((_, i) => (i % 6 === p ? [i] : []));
     return {
       code,
       columns: FEATURES.map((_, c) => Float64Array.from(mine, (i) => rows[i]![c]!)),
@@ -116,6 +118,23 @@ test("the curves are those of the groups, and end at everybody", () => {
   expect(auc).toBeGreaterThan(0.7);
   for (const { bins } of report.features) {
     for (const { people } of bins ?? []) expect(people).toBeGreaterThanOrEqual(20);
+  }
+});
+
+test("regions are named, add up to the cohort, and are beside it in the same cells", () => {
+  const { whole, regions } = report.evaluation!.by_region!;
+  expect(regions.map(({ en, zh }) => [en, zh])).toEqual([
+    ["North", "华北"],
+    ["Northeast", "东北"],
+  ]);
+  expect(regions.reduce((sum, { people }) => sum + people, 0)).toBe(PEOPLE);
+  expect(regions.reduce((sum, { bad }) => sum + bad, 0)).toBe(report.cohort.bad);
+  expect(whole.auc).toBeLessThanOrEqual(report.evaluation!.auc);
+  expect(whole.auc).toBeGreaterThan(report.evaluation!.auc - 0.01);
+  const page = readFileSync(files.page, "utf8");
+  for (const { en, auc } of regions) {
+    expect(page).toContain(en);
+    expect(page).toContain(auc.toFixed(3));
   }
 });
 
