@@ -5,6 +5,7 @@ import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import type { Score } from "../crypto/index.ts";
 import type { TrainingAdmission, TrainingAsk } from "../consent/index.ts";
+import type { SpreadCell } from "../consent/release/index.ts";
 import type { TrainingAuthority } from "./train-model.ts";
 import type { TrainingClient } from "./training-client.ts";
 
@@ -48,8 +49,12 @@ const Evaluation = z.object({
     .exactOptional(),
 });
 
+const Spread = z.array(z.object({ people: z.int(), below: z.number().nullable() }));
+
 export interface RemoteTraining extends TrainingAuthority {
   /** Rounds of the provinces so far, and the bytes of their merged ciphertexts. */
+  /** Of a job without labels. */
+  spread(score: Score, cuts: readonly number[]): Promise<readonly SpreadCell[]>;
   readonly took: { readonly rounds: number; readonly bytes: number };
 }
 
@@ -84,6 +89,8 @@ export function remoteTraining(
         hessian: Float64Array.from(hessian),
       };
     },
+    spread: async (score, cuts) =>
+      await ask(Spread, { type: "drift", cuts: [...cuts], ...ownScore(score) }),
     evaluation: async (score, wished) => {
       const { ks = "exact", regions = false } = wished ?? {};
       const wishes = { ks, ...(regions && { regions }) };

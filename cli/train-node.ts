@@ -57,6 +57,9 @@ export async function nodeTrainingShow(
     if (terms.by_region === true) {
       output.line("  by region     the score is evaluated by region, three provinces or more each");
     }
+    if (terms.drift === true) {
+      output.line("  drift         people without labels: how one score is spread over them");
+    }
     output.line(`  expires       ${expires}`);
     for (const feature of job.features) {
       const { zh = "", en = "" } = catalogue.indicatorById.get(feature) ?? {};

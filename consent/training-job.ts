@@ -70,6 +70,8 @@ const terms = {
   max_rounds: z.int().min(1).max(100),
   /** Whether the score may be evaluated by region, at least three provinces each: the provinces refuse it otherwise. */
   by_region: z.literal(true).optional(),
+  /** People without labels, of whom one thing is counted: how a score is spread over them. */
+  drift: z.literal(true).optional(),
 };
 
 /** The body of `POST /v1/training-jobs`; the DPoP proof over it is the institution's signature on the job. */
@@ -104,10 +106,17 @@ export function requireFewParts(
  * @throws WjfError `request-malformed` for what the job's terms, as its provinces' operators saw them, do not hold.
  */
 export function requireWithinTerms(
-  ask: TrainingAsk,
-  { by_region }: Pick<TrainingAdmission, "by_region">,
+  { ask, step }: TrainingStep,
+  { by_region, drift }: Pick<TrainingAdmission, "by_region" | "drift">,
   told: number,
 ): void {
+  if (ask.type === "admit") return;
+  if ((ask.type === "drift") !== (drift === true)) {
+    throw new WjfError("request-malformed", "drift: asked in a job of its own, and nothing else");
+  }
+  if (ask.type === "drift" && step !== 2) {
+    throw new WjfError("request-malformed", "drift: told once in a job");
+  }
   if (ask.type !== "evaluation" || ask.regions === undefined) return;
   if (by_region !== true)
     throw new WjfError("request-malformed", "regions: not in the job's terms");

@@ -51,5 +51,13 @@ export const TrainingAsk = z.discriminatedUnion("type", [
     regions: z.literal(true).optional(),
     ...score,
   }),
+  z.strictObject({
+    type: z.literal("drift"),
+    cuts: numbers(64).refine(
+      (all) => all.every((cut, i) => i === 0 || (all[i - 1] as number) < cut),
+      "ascending",
+    ),
+    ...score,
+  }),
 ]);
 export type TrainingAsk = z.infer<typeof TrainingAsk>;

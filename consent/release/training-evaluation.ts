@@ -131,6 +131,30 @@ export function cutsOfAtLeast(
   return chosen;
 }
 
+export interface SpreadCell {
+  readonly people: number;
+  /** Linear scores below this; null in the last. */
+  readonly below: number | null;
+}
+
+export function spreadOf(
+  people: Float64Array,
+  cuts: readonly number[],
+  least: number,
+): readonly SpreadCell[] {
+  const kept = new Set(cutsOfAtLeast(people, cuts, least));
+  const cells: SpreadCell[] = [];
+  let run = 0;
+  people.forEach((count, i) => {
+    run += count;
+    const below = cuts[i] ?? null;
+    if (below !== null && !kept.has(below)) return;
+    cells.push({ people: run, below });
+    run = 0;
+  });
+  return cells;
+}
+
 const sigmoid = (score: number): number => 1 / (1 + Math.exp(-score));
 
 function group({ cuts, people, bad }: ScoreHistogram, least: number): ScoreGroup[] {

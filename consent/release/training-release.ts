@@ -3,16 +3,11 @@
 // DESIGN §1 "No consent, no decryption", §9; docs/decisions/070 says what it can and cannot see.
 import { WjfError } from "../../core/errors.ts";
 import {
-  AGGREGATE_VALUES,
-  aggregateLength,
   type AggregateRequest,
   type Edges,
-  fromResidue,
-  labelColumns,
   type LabelRequest,
   regionsOf,
   type Score,
-  TRAINING_PARAMETERS,
 } from "../../crypto/index.ts";
 import {
   type BinnedColumn,
@@ -31,8 +26,11 @@ import {
   ksOf,
   type ScoreGroup,
   type ScoreHistogram,
+  type SpreadCell,
+  spreadOf,
   subdivide,
 } from "./training-evaluation.ts";
+import { readAggregate, readLabelSums } from "./training-sums.ts";
 import { addUp, evaluateRegions, regionSums } from "./training-regions.ts";
 import type {
   EvaluationWishes,
@@ -73,7 +71,7 @@ export class TrainingRelease implements Disposable {
   }
 
   /**
-   * The cohort's size and classes: nothing else is released before they are enough.
+   * The cohort's size and classes, none of which are bad without labels: nothing else is released before they are enough.
    * @throws WjfError `training-refused`.
    */
   async admit(): Promise<{ readonly people: number; readonly bad: number }> {
@@ -85,6 +83,13 @@ export class TrainingRelease implements Disposable {
     const people = Math.round(sums[0] as number);
     if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
     await this.#requireFarFromEarlier();
+    const bad = this.#parts.unlabelled === true ? 0 : await this.#countBad(people, minClass);
+    this.#people = people;
+    this.#bad = bad;
+    return { people, bad };
+  }
+
+  async #countBad(people: number, minClass: number): Promise<number> {
     // The intercept's column alone.
     const design = { kind: "raw", centre: [], scale: [] } as const;
     const [bad = 0] = await this.#labelSums({ type: "design", design });
@@ -92,17 +97,20 @@ export class TrainingRelease implements Disposable {
     if (!Number.isInteger(bad) || bad < minClass || people - bad < minClass) {
       refuse(`fewer than ${minClass} people of a class`);
     }
-    this.#people = people;
-    this.#bad = bad;
-    return { people, bad };
+    return bad;
   }
 
   /** Two cohorts that differ by few people, or in few labels, would tell of those few by the difference of their sums. */
   async #requireFarFromEarlier(): Promise<void> {
-    const { earlier = [], policy } = this.#parts;
+    const { earlier = [], unlabelled = false, policy } = this.#parts;
     if (earlier.length === 0) return;
-    const differences = await this.#aggregate({ type: "overlap", jobs: earlier });
-    const few = differences.some((count) => count !== 0 && count < policy.minClass);
+    const jobs = earlier.map(({ id }) => id);
+    const differences = await this.#aggregate({ type: "overlap", jobs });
+    const few = differences.some((count, i) => {
+      const isOfLabels = i % 3 === 2;
+      if (isOfLabels && (unlabelled || earlier[(i - 2) / 3]?.unlabelled === true)) return false;
+      return count !== 0 && count < policy.minClass;
+    });
     if (few) refuse(`fewer than ${policy.minClass} people or labels other than in an earlier job`);
   }
 
@@ -224,6 +232,14 @@ export class TrainingRelease implements Disposable {
     return best;
   }
 
+  /** How a score is spread: cells between the cuts that were asked for, small ones joined to their neighbours. */
+  async spread(score: Score, cuts: readonly number[]): Promise<readonly SpreadCell[]> {
+    const { people } = this.#admitted();
+    const counts = await this.#aggregate({ type: "score-counts", ...score, cuts });
+    if (counts.reduce((a, b) => a + b, 0) !== people) refuse("the cohort changed between rounds");
+    return spreadOf(counts, cuts, this.#parts.policy.minCell);
+  }
+
   async #histogram(score: Score, cuts: readonly number[]) {
     const people = await this.#aggregate({ type: "score-counts", ...score, cuts });
     const bad = await this.#labelSums({ type: "score-bins", ...score, cuts });
@@ -250,35 +266,15 @@ export class TrainingRelease implements Disposable {
   }
 
   async #aggregate(request: AggregateRequest): Promise<Float64Array> {
-    const sums = await this.#parts.rounds.aggregate(request, this.#nextRound());
-    const values = new Float64Array(aggregateLength(request));
-    if (sums.length !== Math.ceil(values.length / AGGREGATE_VALUES)) refuse("parts are missing");
-    sums.forEach((ciphertext, part) => {
-      const slots = this.#parts.opener.decrypt(ciphertext);
-      // Of a roster that is not complete the masks remain, and slot 0 shows it.
-      if (slots[0] !== this.#parts.job.provinces.length) refuse("provinces are missing");
-      const start = part * AGGREGATE_VALUES;
-      const count = Math.min(AGGREGATE_VALUES, values.length - start);
-      for (let i = 0; i < count; i++) values[start + i] = fromResidue(slots[i + 1] as number);
-    });
-    return values;
+    const { rounds, job, opener } = this.#parts;
+    const sums = await rounds.aggregate(request, this.#nextRound());
+    return readAggregate(request, sums, job, opener);
   }
 
   async #labelSums(request: LabelRequest): Promise<Float64Array> {
-    const { block, tiles } = this.#parts.job.layout;
-    const sums = await this.#parts.rounds.labelSums(request, this.#nextRound());
-    const values = new Float64Array(labelColumns(request));
-    if (sums.length !== Math.ceil(values.length / tiles)) refuse("parts are missing");
-    sums.forEach((ciphertext, part) => {
-      const slots = this.#parts.opener.decrypt(ciphertext);
-      for (let tile = 0; tile < tiles && part * tiles + tile < values.length; tile++) {
-        const segment = slots.subarray(tile * block, (tile + 1) * block);
-        values[part * tiles + tile] = fromResidue(
-          segment.reduce((sum, slot) => (sum + slot) % TRAINING_PARAMETERS.plainModulus, 0),
-        );
-      }
-    });
-    return values;
+    const { rounds, job, opener } = this.#parts;
+    const sums = await rounds.labelSums(request, this.#nextRound());
+    return readLabelSums(request, sums, job, opener);
   }
 
   [Symbol.dispose](): void {

@@ -34,10 +34,17 @@ export interface TrainingReleaseParts {
   readonly job: TrainingJob;
   readonly rounds: MergedRounds;
   readonly policy: TrainingPolicy;
+  /** There are none to count, and nothing is told that needs any. */
+  readonly unlabelled?: boolean;
   /** Jobs of the same institution whose cohorts the provinces still know: this one may not differ from them by few people. */
-  readonly earlier?: readonly string[];
+  readonly earlier?: readonly EarlierJob[];
   /** Where a process before this one had got to. */
   readonly standing?: TrainingStanding;
+}
+
+export interface EarlierJob {
+  readonly id: string;
+  readonly unlabelled: boolean;
 }
 
 /** What a release has to remember from one question to the next. */

@@ -213,7 +213,7 @@ export function stateOf(
 }
 
 function admittedLeaf(admission: TrainingAdmission, statement: Buffer): LeafDraft {
-  const { job, lawful_basis, max_rounds, by_region, expires_at, people } = admission;
+  const { job, lawful_basis, max_rounds, by_region, drift, expires_at, people } = admission;
   return {
     type: "training",
     event: "admitted",
@@ -226,6 +226,7 @@ function admittedLeaf(admission: TrainingAdmission, statement: Buffer): LeafDraf
     people: people.reduce((sum, count) => sum + count, 0),
     max_rounds,
     ...(by_region && { by_region }),
+    ...(drift && { drift }),
     expires: new Date(expires_at * 1000).toISOString(),
     statement_sha256: sha256Hex(statement),
   };

@@ -19,7 +19,12 @@ import {
 import type { TrainRound } from "../../proto/index.ts";
 import type { AuthorityDb, AuthorityTx } from "../ledger.ts";
 import type { LeafDraft } from "../log/index.ts";
-import { openTrainingRelease, TRAINING_POLICY, type TrainingRelease } from "../release/index.ts";
+import {
+  type EarlierJob,
+  openTrainingRelease,
+  TRAINING_POLICY,
+  type TrainingRelease,
+} from "../release/index.ts";
 import { requestHeader, TrainingAdmission, type TrainingOrder } from "../training-job.ts";
 import type { TrainingAsk } from "../training-requests.ts";
 import { type AskedRounds, askedRounds } from "./asked-rounds.ts";
@@ -89,11 +94,13 @@ export async function askStep(
     took.bytes += sums.reduce((sum, { length }) => sum + length, 0);
     return sums;
   };
+  let compared: readonly EarlierJob[] = [];
   let earlier: readonly string[] = [];
   try {
-    if (ask.type === "admit") earlier = await earlierJobs(row, job, parts);
+    if (ask.type === "admit") compared = await earlierJobs(row, job, parts);
+    earlier = compared.map(({ id }) => id);
     const own = askedRounds(row, { askHash, earlier }, parts.db);
-    using release = await openRelease(asked, earlier, own, parts, counted);
+    using release = await openRelease(asked, compared, own, parts, counted);
     const value = await perform(release, ask);
     const { round, cohort } = release.standing;
     return {
@@ -127,7 +134,7 @@ export async function askStep(
 
 async function openRelease(
   { row, admission, he }: AskedJob,
-  earlier: readonly string[],
+  earlier: readonly EarlierJob[],
   own: AskedRounds,
   parts: TrainingParts,
   provinces: AskProvinces,
@@ -137,6 +144,7 @@ async function openRelease(
     job: admission.job,
     policy: { ...TRAINING_POLICY, maxRounds: admission.max_rounds },
     rounds: orderedRounds(admission.job, own, parts, provinces),
+    unlabelled: admission.drift === true,
     earlier,
     standing: {
       round: own.first - 1,
@@ -153,16 +161,16 @@ async function earlierJobs(
   row: TrainingJobTable,
   job: TrainingJob,
   { db }: TrainingParts,
-): Promise<string[]> {
+): Promise<EarlierJob[]> {
   const rows = await selectEarlier(row, db);
-  for (const { statement } of rows) {
+  return rows.map(({ id, statement }) => {
     const text = Buffer.from(statement).toString("utf8");
-    const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job").job;
-    if (!earlier.provinces.every((code) => job.provinces.includes(code))) {
+    const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job");
+    if (!earlier.job.provinces.every((code) => job.provinces.includes(code))) {
       throw new WjfError("training-refused", "an earlier job's province has no part in this one");
     }
-  }
-  return rows.map(({ id }) => id);
+    return { id, unlabelled: earlier.drift === true };
+  });
 }
 
 /** Whether a cohort of the institution was admitted that is not among `compared`. */
@@ -246,6 +254,10 @@ async function perform(release: TrainingRelease, ask: TrainingAsk): Promise<unkn
     case "evaluation": {
       const { design, coefficients, ks, regions = false } = ask;
       return await release.evaluation({ design, coefficients }, { ks, regions });
+    }
+    case "drift": {
+      const { design, coefficients, cuts } = ask;
+      return await release.spread({ design, coefficients }, cuts);
     }
     default:
       return ask satisfies never;

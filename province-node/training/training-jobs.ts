@@ -181,7 +181,7 @@ export class TrainingJobs implements Disposable {
     }
     try {
       const province = this.#open.province(job.id, admission, scheme);
-      const parts = answerRound(province, order, asked.toString("utf8"));
+      const parts = answerRound(province, admission, order, asked.toString("utf8"));
       this.#jobs.keepReply(job.id, order.round, order.request_sha256, parts);
       return parts;
     } catch (error) {
@@ -237,15 +237,22 @@ export class TrainingJobs implements Disposable {
   }
 }
 
+/** What a job without labels may be asked. */
+const UNLABELLED_ROUNDS = ["moments", "overlap", "score-counts"];
+
 function answerRound(
   province: TrainingProvince,
+  { drift }: Pick<TrainingAdmission, "drift">,
   { kind, round }: TrainingOrder,
   request: string,
 ): readonly Uint8Array[] {
+  const unlabelled = new WjfError("training-refused", "a job without labels");
   if (kind === "aggregate") {
     const asked = parseJsonWith(AggregateRequestSchema, request, "request-malformed", "request");
+    if (drift === true && !UNLABELLED_ROUNDS.includes(asked.type)) throw unlabelled;
     return province.aggregate(asked, round);
   }
+  if (drift === true) throw unlabelled;
   const asked = parseJsonWith(LabelRequestSchema, request, "request-malformed", "request");
   return province.labelSums(asked, round);
 }

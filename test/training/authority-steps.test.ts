@@ -61,6 +61,8 @@ const roster = {
   provinces: ["11", "12"].map((code) => ({ code, mask_key: publicX25519(generateX25519()) })),
 };
 
+/** From every earlier job: people gone, people new, labels that are others. */
+let differing = [0, 0, 0];
 let scheme: TrainingScheme;
 let bench: LedgerBench;
 let parts: TrainingParts;
@@ -71,6 +73,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => scheme[Symbol.dispose]());
 beforeEach(async () => {
+  differing = [0, 0, 0];
   // Proofs are signed by the system's clock.
   bench = await openLedgerBench(undefined, { startMs: systemClock.nowMs() });
   parts = {
@@ -155,6 +158,7 @@ function provinces({ admission: { job }, key, asked }: Job, then: Played): AskPr
     const values = new Float64Array(1 + aggregateLength(question));
     values[0] = job.provinces.length;
     if (question.type !== "overlap") values[1] = toResidue(people);
+    else values.set(question.jobs.flatMap(() => differing).map((count) => toResidue(count)), 1);
     return [encryptor.encrypt(values)];
   };
 }
@@ -275,6 +279,28 @@ test("by region only where the terms say so, and once", async () => {
   for await (const { leaf } of showLeaves(bench.ledger.log, {})) leaves.push(leaf);
   const admitted = leaves.filter((leaf) => leaf.type === "training" && leaf.event === "admitted");
   expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([false, true]);
+});
+
+test("a job without labels is asked for no label and told of one thing, once", async () => {
+  const spread: TrainingAsk = { ...NEWTON, type: "drift", cuts: [0.5] };
+  const labelled = await begin();
+  await ask(labelled, 1, ADMIT);
+  const elsewhere = { detail: "drift: asked in a job of its own, and nothing else" };
+  await expect(ask(labelled, 2, spread)).rejects.toMatchObject(elsewhere);
+  // Labels there are none of, in this job or the other; people are compared all the same.
+  differing = [0, 60, 7];
+  const job = await begin({ drift: true });
+  expect((await ask(job, 1, ADMIT)).value).toEqual({ people, bad: 0 });
+  expect([...job.asked.values()].map(({ type }) => type)).toEqual(["moments", "overlap"]);
+  await expect(ask(job, 2, NEWTON)).rejects.toMatchObject(elsewhere);
+  await expect(ask(job, 2, TOTALS)).rejects.toMatchObject(elsewhere);
+  expect((await ask(job, 2, spread)).value).toEqual([{ people, below: null }]);
+  await expect(ask(job, 3, spread)).rejects.toMatchObject({ detail: "drift: told once in a job" });
+  const few = { refusal: { code: "training-refused" } };
+  differing = [0, 7, 0];
+  expect(await ask(await begin({ drift: true }), 1, ADMIT)).toMatchObject(few);
+  differing = [0, 60, 7];
+  expect(await ask(await begin(), 1, ADMIT)).toMatchObject(few);
 });
 
 test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {

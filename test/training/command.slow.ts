@@ -84,4 +84,13 @@ test("a labelled file becomes a report and a model package", async () => {
     "all",
   );
   expect(after.map(({ jobs }) => jobs[0]?.state)).toEqual(["ended", "ended", "ended"]);
+  const people = labels.replace("labels.csv", "people.csv");
+  const lines = readFileSync(labels, "utf8").split("\n");
+  writeFileSync(people, lines.map((line) => line.replace(/,(label|[01]),/, ",")).join("\n"));
+  const counted = ["drift", "--client", "cli-bank", "--people", people];
+  const of = ["--package", done.files.model, ...ground, "--no-wait"];
+  const second = await wjf<{ job: string }>(...counted, ...of);
+  await wjf("node", "training", "approve", second.job, "--province", "all");
+  const drift = await wjf<object>("drift", "--client", "cli-bank", "--resume", second.job);
+  expect(drift).toMatchObject({ people: 1080, level: "stable" });
 }, 300_000);

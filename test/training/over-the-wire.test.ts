@@ -182,6 +182,35 @@ describe("one job", () => {
   });
 });
 
+test("how today's people are spread over a score: no label, one count, the log says so", async () => {
+  const watching = await scene.register("drift-bank");
+  const unlabelled = scene.everybody.map((each) => ({ ...each, label: 0 as const }));
+  const terms = { drift: true, max_rounds: 6 } as const;
+  const begun = await watching.begin(unlabelled, scene.codes, terms);
+  scene.decide(begun.state.id, "approved");
+  const { authority } = await watching.send(begun);
+  expect(await authority.admit()).toEqual({ people: 1080, bad: 0 });
+  const design = { kind: "raw", centre: [0, 0, 0], scale: [1, 1, 1] } as const;
+  const cells = await authority.spread({ design, coefficients: [0, 1, 0, 0] }, [21, 30, 45]);
+  const between = (from: number, below: number): number =>
+    scene.everybody.filter(({ values: [age] }) => age! >= from && age! < below).length;
+  expect(between(0, 21)).toBe(24);
+  expect(cells).toEqual([
+    { people: between(0, 21), below: 21 },
+    { people: between(21, 30), below: 30 },
+    { people: between(30, 45), below: 45 },
+    { people: between(45, 99), below: null },
+  ]);
+  await watching.client.end(begun.state.id);
+  const leaves = (await scene.leaves()).filter(({ job_id }) => job_id === begun.state.id);
+  expect(leaves).toMatchObject([
+    { event: "admitted", drift: true },
+    { event: "released", kind: "admit", rounds: { first: 1, last: 1 } },
+    { event: "released", kind: "drift", rounds: { first: 2, last: 2 } },
+    { event: "ended" },
+  ]);
+}, 60_000);
+
 test("the API's description says what each request holds", async () => {
   const url = new URL("/openapi.json", scene.federation.settings.gatewayUrl);
   const { paths } = (await (await fetch(url)).json()) as { paths: Record<string, object> };

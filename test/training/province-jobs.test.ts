@@ -176,8 +176,14 @@ async function upload(of: TrainingAdmission, block: number, by = bank, sealedFor
   return { job_id: job.id, block, proof, body: Buffer.from(text) };
 }
 
-async function ask(round: number, request: object, by = admissionKey, kind = "aggregate") {
-  const { job } = terms;
+async function ask(
+  round: number,
+  request: object,
+  by = admissionKey,
+  kind = "aggregate",
+  of = terms,
+) {
+  const { job } = of;
   const text = Buffer.from(canonicalJson(request));
   const order = {
     job_sha256: jobDigest(job).toString("hex"),
@@ -310,6 +316,21 @@ test("sums by region are given in a job whose operator saw so, over the regions 
   expect(asked(six, 2)).toHaveLength(1);
   expect(() => asked(six, 3)).toThrow("as the job's provinces make them");
   expect(() => asked(six.slice(0, 3), 1)).toThrow("as the job's provinces make them");
+});
+
+test("in a job without labels nothing is asked that needs any, or tells more than how a score is spread", async () => {
+  const unlabelled = admissionOf({ drift: true, people: [0, 0] });
+  offer(unlabelled, publicKey);
+  decideTraining(folder, unlabelled.job.id, "approved", clock);
+  const asked = async (round: number, request: object, kind?: string) =>
+    await ask(round, request, admissionKey, kind, unlabelled);
+  const refused = { code: "training-refused", detail: "a job without labels" };
+  await expect(asked(1, LABELS, "labels")).rejects.toMatchObject(refused);
+  const score = { design: { kind: "raw", centre: [0], scale: [1] }, coefficients: [0, 1] };
+  await expect(asked(1, { type: "newton", ...score })).rejects.toMatchObject(refused);
+  await expect(asked(1, { type: "counts", edges: [[1]] })).rejects.toMatchObject(refused);
+  expect(await asked(1, MOMENTS)).toHaveLength(1);
+  expect(await asked(2, { type: "score-counts", cuts: [3], ...score })).toHaveLength(1);
 });
 
 test("cohorts are compared by who is here, and by commitments", () => {
