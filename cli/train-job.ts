@@ -5,6 +5,7 @@ import { sha256Hex } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
+import { atOnce } from "../core/steps.ts";
 import {
   type CohortRegister,
   type MergedRounds,
@@ -84,7 +85,8 @@ export async function train(
   for (const [i, { labels }] of input.provinces.entries()) {
     const blocks = encryptLabels(labels, job, encryptor);
     traffic.bank += bytesOf(blocks);
-    provinces.list[i]?.receiveLabels(blocks);
+    const province = provinces.list[i];
+    if (province !== undefined) atOnce(province.receiveLabels(blocks));
   }
   const labelSeconds = clock();
   const rounds = mergeRounds(provinces.list, scheme, traffic, input.onRound);
@@ -168,11 +170,11 @@ export function mergeRounds(
   return {
     aggregate: async (request, round) => {
       onRound(request.type);
-      return merge(provinces.map((province) => province.aggregate(request, round)));
+      return merge(provinces.map((province) => atOnce(province.aggregate(request, round))));
     },
     labelSums: async (request, round) => {
       onRound(`labels: ${request.type}`);
-      return merge(provinces.map((province) => province.labelSums(request, round)));
+      return merge(provinces.map((province) => atOnce(province.labelSums(request, round))));
     },
   };
 }

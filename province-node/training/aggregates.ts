@@ -1,23 +1,22 @@
 // The label-free sums of a training round over one province's people, in the clear and in double precision. Pure: what may leave
 // is decided by training-province.ts, which masks and encrypts it.
-import { type AggregateRequest, binOf, REGION_RULES } from "../../crypto/index.ts";
+import type { Steps } from "../../core/steps.ts";
+import { type AggregateRequest, binOf, type Edges, REGION_RULES } from "../../crypto/index.ts";
 import { type Columns, linearScores, type Matrix } from "./design.ts";
 
-/** @param matrix of the request's design, where it has one. */
-export function aggregate(
+/** A piece per column, or per some rows. @param matrix of the request's design, where it has one. */
+export function* aggregate(
   request: Exclude<AggregateRequest, { readonly type: "overlap" }>,
   columns: Columns,
   matrix: Matrix | undefined,
-): Float64Array {
+): Steps<Float64Array> {
   switch (request.type) {
     case "counts":
-      return Float64Array.from(
-        columns.flatMap((column, c) => [...countBins(column, request.edges[c] ?? [], true)]),
-      );
+      return yield* counts(columns, request.edges);
     case "moments":
-      return moments(columns, request.centre, request.scale);
+      return yield* moments(columns, request.centre, request.scale);
     case "newton":
-      return newtonSums(matrix as Matrix, linearScores(matrix as Matrix, request));
+      return yield* newtonSums(matrix as Matrix, linearScores(matrix as Matrix, request));
     case "score-counts":
       return countBins(linearScores(matrix as Matrix, request), request.cuts, false);
     case "region-counts":
@@ -25,6 +24,15 @@ export function aggregate(
     default:
       return request satisfies never;
   }
+}
+
+function* counts(columns: Columns, edges: Edges): Steps<Float64Array> {
+  const all: number[] = [];
+  for (const [c, column] of columns.entries()) {
+    all.push(...countBins(column, edges[c] ?? [], true));
+    yield;
+  }
+  return Float64Array.from(all);
 }
 
 function countBins(
@@ -52,14 +60,15 @@ function regionCounts(scores: Float64Array, cuts: readonly number[]): Float64Arr
 }
 
 /** How many people; then per column how many have a value, Σu and Σu², u = (x − centre) / scale. */
-function moments(
+function* moments(
   columns: Columns,
   centre: readonly number[],
   scale: readonly number[],
-): Float64Array {
+): Steps<Float64Array> {
   const sums = new Float64Array(1 + 3 * columns.length);
   sums[0] = columns[0]?.length ?? 0;
-  columns.forEach((column, c) => {
+  for (const [c, column] of columns.entries()) {
+    yield;
     let count = 0;
     let first = 0;
     let second = 0;
@@ -71,16 +80,24 @@ function moments(
       second += u * u;
     }
     sums.set([count, first, second], 1 + 3 * c);
-  });
+  }
   return sums;
 }
 
+/** Some milliseconds. */
+const PRODUCTS_A_PIECE = 2 ** 21;
+
 /** How many people, Σ ln(1 + e^η), Xᵀσ(η), and the upper triangle of Xᵀ diag(σ(1 − σ)) X row by row. */
-export function newtonSums({ rows, width, values }: Matrix, scores: Float64Array): Float64Array {
+export function* newtonSums(
+  { rows, width, values }: Matrix,
+  scores: Float64Array,
+): Steps<Float64Array> {
+  const rowsAPiece = Math.ceil(PRODUCTS_A_PIECE / width ** 2);
   const gradient = new Float64Array(width);
   const hessian = new Float64Array((width * (width + 1)) / 2);
   let logSum = 0;
   for (let row = 0; row < rows; row++) {
+    if (row % rowsAPiece === 0) yield;
     const score = scores[row] as number;
     logSum += Math.max(score, 0) + Math.log1p(Math.exp(-Math.abs(score)));
     const p = 1 / (1 + Math.exp(-score));

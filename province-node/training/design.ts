@@ -1,4 +1,5 @@
 // A province's people as columns, and the matrix that a regression sees of them. Pure; nothing here leaves the node.
+import type { Steps } from "../../core/steps.ts";
 import { binOf, type Design, type Score, TRAINING_PARAMETERS } from "../../crypto/index.ts";
 
 /** Natural values by column; NaN where a value is missing. All columns are equally long. */
@@ -15,21 +16,22 @@ export interface Matrix {
 const ONE = 2 ** TRAINING_PARAMETERS.fractionBits;
 
 /**
- * Standardised values are rounded as the products with encrypted labels round them: both sides of the gradient see one matrix. Weights of
+ * A piece per column. Standardised values are rounded as the products with encrypted labels round them: both sides of the gradient see one matrix. Weights of
  * evidence are not: their Xᵀy follows from the bins, exactly.
  */
-export function applyDesign(columns: Columns, design: Design): Matrix {
+export function* applyDesign(columns: Columns, design: Design): Steps<Matrix> {
   const rows = columns[0]?.length ?? 0;
   const width = columns.length + 1;
   const values = new Float64Array(rows * width);
   const rounded = design.kind === "raw";
   for (let row = 0; row < rows; row++) values[row * width] = 1;
-  columns.forEach((column, c) => {
+  for (const [c, column] of columns.entries()) {
+    yield;
     for (let row = 0; row < rows; row++) {
       const value = transformed(column[row] as number, design, c);
       values[row * width + c + 1] = rounded ? Math.round(value * ONE) / ONE : value;
     }
-  });
+  }
   return { rows, width, values };
 }
 

@@ -1,6 +1,8 @@
 // Training jobs with their labels in memory, a few at a time, as they are asked: opened anew from what is stored, so that a node that
-// was restarted goes on where it was.
+// was restarted goes on where it was. Works in pieces, between which the node answers whatever else it is asked.
+import { setImmediate } from "node:timers/promises";
 import { WjfError } from "../../core/errors.ts";
+import { inPieces, type Steps } from "../../core/steps.ts";
 import {
   jobDigest,
   type PublicX25519Jwk,
@@ -27,6 +29,9 @@ export class OpenJobs implements Disposable {
   readonly #parts: TrainingJobsParts;
   readonly #open = new Map<string, OpenJob>();
   #scheme: Promise<TrainingScheme> | undefined;
+  /** The job that is being worked for, and whether it has to stop. */
+  #working: { readonly id: string; isClosed: boolean } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(jobs: TrainingStore, parts: TrainingJobsParts) {
     this.#jobs = jobs;
@@ -38,8 +43,51 @@ export class OpenJobs implements Disposable {
     return await this.#scheme;
   }
 
-  /** @throws WjfError `data-invalid` while labels are missing; `secret-missing` when the job's mask key is held no more. */
-  province(id: string, admission: TrainingAdmission, scheme: TrainingScheme): TrainingProvince {
+  /** One work after another, whole: a round of one job does not come between the pieces of another's. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  /**
+   * In turn only. Between the pieces the job may be closed, which ends the work.
+   * @throws WjfError `training-ended` then; `data-invalid` while labels are missing; `secret-missing` when the job's mask key is held no more.
+   */
+  async work<T>(
+    id: string,
+    admission: TrainingAdmission,
+    of: (province: TrainingProvince) => Steps<T>,
+  ): Promise<T> {
+    const scheme = await this.scheme();
+    const { pause = setImmediate } = this.#parts;
+    const working = { id, isClosed: false };
+    this.#working = working;
+    try {
+      return await inPieces(this.#steps(id, admission, scheme, of), async () => {
+        await pause();
+        if (working.isClosed) throw new WjfError("training-ended");
+      });
+    } finally {
+      this.#working = undefined;
+      if (working.isClosed) this.close(id);
+    }
+  }
+
+  *#steps<T>(
+    id: string,
+    admission: TrainingAdmission,
+    scheme: TrainingScheme,
+    of: (province: TrainingProvince) => Steps<T>,
+  ): Steps<T> {
+    return yield* of(yield* this.#province(id, admission, scheme));
+  }
+
+  *#province(
+    id: string,
+    admission: TrainingAdmission,
+    scheme: TrainingScheme,
+  ): Steps<TrainingProvince> {
     const known = this.#open.get(id);
     if (known !== undefined) return known.province;
     const job = this.#jobs.find(id);
@@ -67,7 +115,7 @@ export class OpenJobs implements Disposable {
         overlap: (jobs) => this.#overlap(jobs, job),
       }),
     );
-    province.receiveLabels(blocks.map(({ labels }) => labels));
+    yield* province.receiveLabels(blocks.map(({ labels }) => labels));
     for (const oldest of this.#open.keys()) {
       if (this.#open.size >= MOST_OPEN) this.close(oldest);
     }
@@ -106,14 +154,20 @@ export class OpenJobs implements Disposable {
     );
   }
 
+  /** At once, or when it is worked for before the next piece. */
   close(id: string): void {
+    if (this.#working?.id === id) {
+      this.#working.isClosed = true;
+      return;
+    }
     this.#open.get(id)?.resources.dispose();
     this.#open.delete(id);
   }
 
   [Symbol.dispose](): void {
+    if (this.#working !== undefined) this.close(this.#working.id);
     for (const id of this.#open.keys()) this.close(id);
-    void this.#scheme?.then((scheme) => scheme[Symbol.dispose]());
+    void this.#turn.then(async () => (await this.#scheme)?.[Symbol.dispose]());
   }
 }
 

@@ -158,7 +158,11 @@ function provinces({ admission: { job }, key, asked }: Job, then: Played): AskPr
     const values = new Float64Array(1 + aggregateLength(question));
     values[0] = job.provinces.length;
     if (question.type !== "overlap") values[1] = toResidue(people);
-    else values.set(question.jobs.flatMap(() => differing).map((count) => toResidue(count)), 1);
+    else
+      values.set(
+        question.jobs.flatMap(() => differing).map((count) => toResidue(count)),
+        1,
+      );
     return [encryptor.encrypt(values)];
   };
 }

@@ -3,12 +3,14 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { createPublicKey, randomUUID } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { canonicalJson, sha256Base64url, sha256Hex } from "../../core/canonical.ts";
 import { nowSeconds, systemClock } from "../../core/clock.ts";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce } from "../../core/steps.ts";
 import {
   generateP256,
   generateX25519,
@@ -65,6 +67,8 @@ const held = new Map(
 );
 
 const logged: string[] = [];
+/** What happens between two pieces of a round. */
+let pause: (() => Promise<void>) | undefined;
 
 function open(): TrainingJobs {
   return new TrainingJobs(folder, {
@@ -89,6 +93,7 @@ function open(): TrainingJobs {
     },
     clock,
     random: systemRandom,
+    pause: async () => await (pause ?? setImmediate)(),
     log: { error: (_fields: object, message: string) => logged.push(message) } as never,
   });
 }
@@ -280,22 +285,73 @@ test("a round is ordered by the authority, answered once, and repeated to the le
   expect(await ask(4, MOMENTS)).toHaveLength(1);
 });
 
+test("a round is computed in pieces, and the node answers between any two of them; other rounds wait, to the letter", async () => {
+  const between: string[] = [];
+  let later: Promise<readonly Uint8Array[]>[] = [];
+  pause = async () => {
+    between.push(offer(terms).state);
+    // The same round, asked again meanwhile, and the next.
+    if (between.length === 1) later = [ask(5, LABELS, admissionKey, "labels"), ask(6, MOMENTS)];
+    await Promise.resolve();
+  };
+  const first = await ask(5, LABELS, admissionKey, "labels");
+  // One column of the design; then of two columns, in one ciphertext, each of two label blocks, and what is done once.
+  expect(between).toEqual(Array(1 + 2 + 1 + 1).fill("approved"));
+  const [again, next] = await Promise.all(later);
+  expect(again!.map((part) => sha256Hex(part))).toEqual(first.map((part) => sha256Hex(part)));
+  expect(next).toHaveLength(1);
+  pause = undefined;
+});
+
+test("what ends a job, or the node, between two pieces ends the round, and nothing of it is kept", async () => {
+  const short = admissionOf({});
+  offer(short, publicKey);
+  decideTraining(folder, short.job.id, "approved", clock);
+  for (const block of [0, 1]) await put(short, block);
+  const labels = async (round: number) => await ask(round, LABELS, admissionKey, "labels", short);
+  const at = (piece: number, then: () => void) => {
+    let pieces = 0;
+    pause = async () => {
+      if (++pieces === piece) then();
+      await Promise.resolve();
+    };
+  };
+  const over = { code: "training-ended" };
+  // While its labels are opened; the node starts again.
+  at(1, () => jobs[Symbol.dispose]());
+  await expect(labels(1)).rejects.toMatchObject(over);
+  jobs = open();
+  // Its operator, who is asked once more before anything leaves.
+  at(2, () => decideTraining(folder, short.job.id, "refused", clock));
+  await expect(labels(1)).rejects.toMatchObject(over);
+  decideTraining(folder, short.job.id, "approved", clock);
+  at(99, () => undefined);
+  expect(await labels(1)).toHaveLength(1);
+  at(3, () => offer(short, undefined, admissionKey, true));
+  await expect(labels(2)).rejects.toMatchObject(over);
+  using store = TrainingStore.open(folder);
+  expect(store.reply(short.job.id, 1)).toBeUndefined();
+  expect(store.reply(short.job.id, 2)).toBeUndefined();
+  pause = undefined;
+  expect(await ask(7, MOMENTS)).toHaveLength(1);
+});
+
 test("a round that failed before its reply was kept is answered when it is ordered again", async () => {
-  const tooLarge = ask(5, { ...MOMENTS, scale: [1e-12] });
+  const tooLarge = ask(8, { ...MOMENTS, scale: [1e-12] });
   await expect(tooLarge).rejects.toMatchObject({ code: "data-invalid" });
   {
     using _ = failing("BEFORE INSERT ON reply");
-    await expect(ask(5, MOMENTS)).rejects.toThrow("the disk is full");
+    await expect(ask(8, MOMENTS)).rejects.toThrow("the disk is full");
   }
-  expect(await ask(5, MOMENTS)).toHaveLength(1);
+  expect(await ask(8, MOMENTS)).toHaveLength(1);
 });
 
 test("sums by region are given in a job whose operator saw so, over the regions that its provinces make", async () => {
   const design = { kind: "raw", centre: [0], scale: [1] };
   const score = { design, coefficients: [0, 1], cuts: [3], regions: 2 };
   const refused = { code: "training-refused", detail: "sums by region were not approved" };
-  await expect(ask(6, { type: "region-counts", ...score })).rejects.toMatchObject(refused);
-  const labels = ask(6, { type: "region-bins", ...score }, admissionKey, "labels");
+  await expect(ask(9, { type: "region-counts", ...score })).rejects.toMatchObject(refused);
+  const labels = ask(9, { type: "region-bins", ...score }, admissionKey, "labels");
   await expect(labels).rejects.toMatchObject(refused);
   const asked = (codes: readonly string[], regions: number) => {
     const peers = codes.map((code) => [code, publicX25519(code === "11" ? own : peer)] as const);
@@ -310,7 +366,7 @@ test("sums by region are given in a job whose operator saw so, over the regions 
     const columns = [Float64Array.of(1, 2)];
     const parts = { scheme, encryptor, random: systemRandom, masks, job, columns };
     using province = new TrainingProvince({ ...parts, byRegion: true });
-    return province.aggregate({ type: "region-counts", ...score, regions } as never, 1);
+    return atOnce(province.aggregate({ type: "region-counts", ...score, regions } as never, 1));
   };
   const six = ["11", "12", "13", "21", "22", "23"];
   expect(asked(six, 2)).toHaveLength(1);
@@ -355,11 +411,11 @@ function labelsOnDisk(labels: Uint8Array): Uint8Array[] {
 
 test("an operator can stop a running job; when its time is over everything sent and computed is gone, once it can be written", async () => {
   decideTraining(folder, terms.job.id, "refused", clock);
-  await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  await expect(ask(9, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   decideTraining(folder, terms.job.id, "approved", clock);
-  expect(await ask(6, MOMENTS)).toHaveLength(1);
+  expect(await ask(9, MOMENTS)).toHaveLength(1);
   laterMs = 3_600_000;
-  await expect(ask(7, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  await expect(ask(9, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   using store = TrainingStore.open(folder);
   const { labels } = store.blocks(terms.job.id)[0]!;
   expect(labelsOnDisk(labels)).not.toEqual([]);
@@ -373,7 +429,7 @@ test("an operator can stop a running job; when its time is over everything sent 
   expect(labelsOnDisk(labels)).toEqual([]);
   expect(store.blocks(terms.job.id)).toEqual([]);
   expect(store.columns(terms.job.id)).toBeUndefined();
-  expect(store.reply(terms.job.id, 6)).toBeUndefined();
+  expect(store.reply(terms.job.id, 9)).toBeUndefined();
   laterMs = 395 * 86_400_000;
   offer(terms);
   expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);

@@ -3,6 +3,7 @@
 import * as fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce } from "../../core/steps.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { TRAINING_POLICY } from "../../consent/release/index.ts";
 import { evaluateRegions, type RegionSums } from "../../consent/release/training-regions.ts";
@@ -132,7 +133,7 @@ test("people, classes, probabilities, AUC and KS of each region are those of its
     const own = provinces.slice(3 * r, 3 * r + 3);
     const labels = own.flatMap((each) => [...each.labels]);
     const scores = own.flatMap(({ columns }) => [
-      ...linearScores(applyDesign(columns, design), { design, ...regression }),
+      ...linearScores(atOnce(applyDesign(columns, design)), { design, ...regression }),
     ]);
     const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
     const probability = (score: number): number => 1 / (1 + Math.exp(-score));

@@ -10,6 +10,7 @@ import { sha256Hex } from "../../core/canonical.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { binOf } from "../../crypto/index.ts";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce } from "../../core/steps.ts";
 import { baselineCuts, driftOf, trainedCard } from "../../cli/drift-card.ts";
 import { checkDraft, readDraft } from "../../cli/model-check.ts";
 import { type TrainingFiles, writeTrainingFiles } from "../../cli/train-files.ts";
@@ -189,7 +190,7 @@ test("drift is counted from the package alone, and is the index of the scores as
       return Float64Array.from(people, (row) => row[FEATURES.indexOf(feature)]!);
     });
     const counts = new Float64Array(cuts.length + 1);
-    for (const linear of linearScores(applyDesign(columns, score.design), score)) {
+    for (const linear of linearScores(atOnce(applyDesign(columns, score.design)), score)) {
       counts[binOf(linear, cuts)]! += 1;
     }
     return driftOf(trained, spreadOf(counts, cuts, least));
