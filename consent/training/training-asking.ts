@@ -97,7 +97,7 @@ export async function askStep(
   let compared: readonly EarlierJob[] = [];
   let earlier: readonly string[] = [];
   try {
-    if (ask.type === "admit") compared = await earlierJobs(row, job, parts);
+    if (ask.type === "admit") compared = await earlierJobs(row, admission, parts);
     earlier = compared.map(({ id }) => id);
     const own = askedRounds(row, { askHash, earlier }, parts.db);
     using release = await openRelease(asked, compared, own, parts, counted);
@@ -155,11 +155,12 @@ async function openRelease(
 
 /**
  * Jobs of the institution that told of a cohort.
- * @throws WjfError `training-refused` when one of their provinces has no part in this job: it alone could say how the two differ.
+ * @throws WjfError `training-refused` when one of their provinces has no part in this job: it alone could say how the two differ; and
+ * where regions of both would be told, when this job has more.
  */
 async function earlierJobs(
   row: TrainingJobTable,
-  job: TrainingJob,
+  { job, by_region }: TrainingAdmission,
   { db }: TrainingParts,
 ): Promise<EarlierJob[]> {
   const rows = await selectEarlier(row, db);
@@ -168,6 +169,11 @@ async function earlierJobs(
     const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job");
     if (!earlier.job.provinces.every((code) => job.provinces.includes(code))) {
       throw new WjfError("training-refused", "an earlier job's province has no part in this one");
+    }
+    // What one region had more than the other would be the new province's alone.
+    const isWider = job.provinces.length > earlier.job.provinces.length;
+    if (isWider && by_region === true && earlier.by_region === true) {
+      throw new WjfError("training-refused", "an earlier job by region had fewer provinces");
     }
     return { id, unlabelled: earlier.drift === true };
   });

@@ -58,7 +58,7 @@ const TOTALS: TrainingAsk = { type: "label-totals", design: NEWTON.design };
 const roster = {
   audience: AUDIENCE,
   group_key: publicP256(group),
-  provinces: ["11", "12"].map((code) => ({ code, mask_key: publicX25519(generateX25519()) })),
+  provinces: ["11", "12", "13"].map((code) => ({ code, mask_key: publicX25519(generateX25519()) })),
 };
 
 /** From every earlier job: people gone, people new, labels that are others. */
@@ -111,19 +111,19 @@ async function proofOf(htm: string, path: string, body?: string): Promise<string
   });
 }
 
-async function begin(terms: Partial<TrainingWish> = {}): Promise<Job> {
+async function begin(terms: Partial<TrainingWish> = {}, codes = ["11", "12"]): Promise<Job> {
   const body = JSON.stringify({
     job: {
       id: randomUUID(),
       client: "bank",
       purpose: "dpv:CreditChecking",
       features: ["id.age_years"],
-      provinces: ["11", "12"],
+      provinces: codes,
       layout: { block: 16, tiles: 512 },
       labelCommitment: "a".repeat(64),
     },
     lawful_basis: { basis: "dpv:Contract", reference: "clause 7" },
-    people: [1000, 1000],
+    people: codes.map(() => 1000),
     max_rounds: 20,
     days: 1,
     ...terms,
@@ -279,10 +279,16 @@ test("by region only where the terms say so, and once", async () => {
     detail: "regions: told once in a job",
   });
   expect((await ask(job, 3, wish())).value).not.toHaveProperty("regions");
+  // One province more: the difference of two regions would be its own.
+  const wider = await begin({ by_region: true }, ["11", "12", "13"]);
+  expect((await ask(wider, 1, ADMIT)).refusal).toMatchObject({
+    detail: "an earlier job by region had fewer provinces",
+  });
+  expect((await ask(await begin({}, ["11", "12", "13"]), 1, ADMIT)).refusal).toBeUndefined();
   const leaves: Leaf[] = [];
   for await (const { leaf } of showLeaves(bench.ledger.log, {})) leaves.push(leaf);
   const admitted = leaves.filter((leaf) => leaf.type === "training" && leaf.event === "admitted");
-  expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([false, true]);
+  expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([false, true, true, false]);
 });
 
 test("a job without labels is asked for no label and told of one thing, once", async () => {
