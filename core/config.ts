@@ -54,7 +54,7 @@ export const Settings = z.object({
       .min(10)
       .max(7 * 86_400),
   ).default(86_400),
-  /** Or until so many releases; a node remembers twice as many fan-outs, each of which it answers once. */
+  /** Or until so many releases; a node answers twice as many fan-outs of an epoch, each once. */
   WJF_EPOCH_MAX_RELEASES: Numeral.pipe(z.int().min(1).max(65_536)).default(65_536),
   /** Probability that a release's merge is audited. */
   WJF_MERGE_AUDIT_PROBABILITY: Numeral.pipe(z.number().min(0).max(1)).default(1),
