@@ -19,7 +19,7 @@ import {
 import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
-import { type HttpLimits, protect, serverOptions } from "../core/http-server.ts";
+import { type HttpLimits, protect, RETRY_AFTER_S, serverOptions } from "../core/http-server.ts";
 import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
 import { secondsSince } from "../core/metrics.ts";
@@ -37,7 +37,7 @@ import type { Coalescer } from "./coalescer.ts";
 import { readCredentials } from "./credentials.ts";
 import { queries, queryDurations, refusals } from "./metrics.ts";
 import { pendingQuery } from "./pending-query.ts";
-import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
+import { toProblem, toWjfError } from "./problem.ts";
 import type { ProvincePool } from "./province-pool.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { infoRoutes } from "./info-routes.ts";
