@@ -60,7 +60,8 @@ export interface BenchFederationOptions {
 /** A consent token and the key it is bound to. */
 export interface Asker {
   readonly token: string;
-  proof(body: string): Promise<string>;
+  /** @param atMs the time that it bears. */
+  proof(body: string, atMs: number): Promise<string>;
 }
 
 export type SignDpop = (claims: Record<string, unknown>) => Promise<string>;
@@ -411,19 +412,30 @@ async function giveConsent(
     .setExpirationTime(now + 86_400)
     .sign(createPrivateKey({ key: { kty, crv, x, y, d }, format: "jwk" }));
   const url = new URL("/v1/queries", settings.gatewayUrl).href;
-  return { token, proof: (body) => signProof(token, body, url, key) };
+  return { token, proof: (body, atMs) => signProof({ token, body, url, atMs }, key) };
 }
 
-async function signProof(token: string, body: string, url: string, key: BoundKey): Promise<string> {
+interface ProofWish {
+  readonly token: string;
+  readonly body: string;
+  readonly url: string;
+  readonly atMs: number;
+}
+
+async function signProof({ token, body, url, atMs }: ProofWish, key: BoundKey): Promise<string> {
   const hashes = { ath: sha256Base64url(token), "camara:bh": sha256Base64url(body) };
-  return await signDpop({ htm: "POST", htu: url, ...hashes }, key);
+  return await signDpop({ htm: "POST", htu: url, ...hashes }, key, atMs);
 }
 
-async function signDpop(claims: Record<string, unknown>, key: BoundKey): Promise<string> {
+async function signDpop(
+  claims: Record<string, unknown>,
+  key: BoundKey,
+  atMs = systemClock.nowMs(),
+): Promise<string> {
   return await new SignJWT(claims)
     .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: key.jwk })
     .setJti(randomUUID())
-    .setIssuedAt(Math.floor(systemClock.nowMs() / 1000))
+    .setIssuedAt(Math.floor(atMs / 1000))
     .sign(key.privateKey);
 }
 

@@ -23,7 +23,7 @@ export const Settings = z.object({
   WJF_BIND: z.string().min(1).default("127.0.0.1"),
   /** A TLS terminator stands in front of the authority, and alone can reach it: its `X-Forwarded-*` headers are believed. */
   WJF_TRUST_PROXY: z.stringbool().default(false),
-  /** Open HTTP connections that gateway and authority each take; further ones are closed. */
+  /** Open HTTP connections that gateway and authority each take; further ones are refused and closed. */
   WJF_MAX_CONNECTIONS: Numeral.pipe(z.int().min(1).max(100_000)).default(HTTP_LIMITS.connections),
   WJF_GATEWAY_PORT: Port.default(8080),
   WJF_AUTHORITY_PORT: Port.default(8081),

@@ -284,7 +284,7 @@ export const ERRORS = {
   overloaded: {
     grpc: grpc.RESOURCE_EXHAUSTED,
     http: 503,
-    title: "The gateway has as much work as it can take.",
+    title: "There is as much work here as can be taken.",
     next: "Try again after `Retry-After` seconds.",
     retryable: true,
   },
