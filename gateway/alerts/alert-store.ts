@@ -2,6 +2,7 @@
 // out, and every write of a holder is conditional on it. Transactions and queries only; when to try again is retry.ts's business.
 import type { Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
+import { chunks } from "../../core/database.ts";
 import type { GatewayDb, GatewayTx } from "../database.ts";
 import { GIVE_UP_MS } from "./retry.ts";
 import type { AlertAttemptTable, AlertOutcome, AlertState, AlertTable } from "./schema.ts";
@@ -32,6 +33,16 @@ export interface AlertStoreOptions {
   readonly owner: string;
   /** What follows from a 410, in the transaction that records it. */
   readonly onGone?: OnGone;
+}
+
+/** At most so many of one institution. */
+export interface Claim {
+  readonly clientId: string;
+  readonly limit: number;
+}
+
+function isDelivered({ outcome }: Settlement): boolean {
+  return outcome === "delivered";
 }
 
 export type OnGone = (
@@ -74,32 +85,7 @@ export class AlertStore {
 
   /** Leases what has been due longest. Of two replicas that see the same alert one gets it. */
   async claim(clientId: string, limit: number): Promise<Alert[]> {
-    const now = this.#clock.nowMs();
-    const due = await this.#db
-      .selectFrom("alert")
-      .select("seq")
-      .where("client_id", "=", clientId)
-      .where("state", "=", "pending")
-      .where("due_at", "<=", now)
-      .orderBy("due_at")
-      .orderBy("seq")
-      .limit(limit)
-      .execute();
-    if (due.length === 0) return [];
-    const seqs = due.map(({ seq }) => seq);
-    return await this.#db
-      .updateTable("alert")
-      .set((eb) => ({
-        attempts: eb("attempts", "+", 1),
-        due_at: now + LEASE_MS,
-        lease_owner: this.#owner,
-      }))
-      .where("client_id", "=", clientId)
-      .where("seq", "in", seqs)
-      .where("state", "=", "pending")
-      .where("due_at", "<=", now)
-      .returningAll()
-      .execute();
+    return (await this.turn([], { clientId, limit })).claimed;
   }
 
   /**
@@ -107,11 +93,86 @@ export class AlertStore {
    * @returns for each, how many alerts it gave up.
    */
   async settle(settlements: readonly Settlement[]): Promise<number[]> {
+    return (await this.turn(settlements, { clientId: "", limit: 0 })).givenUp;
+  }
+
+  /** What has been tried is settled, and what is to be tried next claimed, in one transaction: its way to the disk costs most. */
+  async turn(
+    settlements: readonly Settlement[],
+    { clientId, limit }: Claim,
+  ): Promise<{ readonly givenUp: number[]; readonly claimed: Alert[] }> {
+    if (settlements.length === 0 && limit === 0) return { givenUp: [], claimed: [] };
     return await this.#db.transaction().execute(async (tx) => {
+      await this.#settleDelivered(tx, settlements.filter(isDelivered));
       const givenUp: number[] = [];
-      for (const settlement of settlements) givenUp.push(await this.#settle(tx, settlement));
-      return givenUp;
+      for (const settlement of settlements) {
+        givenUp.push(isDelivered(settlement) ? 0 : await this.#settle(tx, settlement));
+      }
+      return { givenUp, claimed: limit === 0 ? [] : await this.#claim(tx, clientId, limit) };
     });
+  }
+
+  async #claim(tx: GatewayTx, clientId: string, limit: number): Promise<Alert[]> {
+    const now = this.#clock.nowMs();
+    const due = await tx
+      .selectFrom("alert")
+      .select("seq")
+      .where("client_id", "=", clientId)
+      .where("state", "=", "pending")
+      .where("due_at", "<=", now)
+      // As the index has them: many are due in one second, and to sort those each time costs more than all the rest.
+      .orderBy("due_at")
+      .limit(limit)
+      .execute();
+    const claimed: Alert[] = [];
+    for (const chunk of chunks(due)) {
+      const leased = await tx
+        .updateTable("alert")
+        .set((eb) => ({
+          attempts: eb("attempts", "+", 1),
+          due_at: now + LEASE_MS,
+          lease_owner: this.#owner,
+        }))
+        .where("client_id", "=", clientId)
+        .where(
+          "seq",
+          "in",
+          chunk.map(({ seq }) => seq),
+        )
+        .where("state", "=", "pending")
+        .where("due_at", "<=", now)
+        .returningAll()
+        .execute();
+      claimed.push(...leased);
+    }
+    return claimed;
+  }
+
+  /** Most are: those of one institution that were tried as often, in one statement. */
+  async #settleDelivered(tx: GatewayTx, settlements: readonly Settlement[]): Promise<void> {
+    const now = this.#clock.nowMs();
+    const alike = Map.groupBy(settlements, ({ alert }) => `${alert.client_id} ${alert.attempts}`);
+    for (const chunk of [...alike.values()].flatMap((some) => chunks(some))) {
+      const [{ alert }] = chunk as [Settlement];
+      const { client_id, attempts } = alert;
+      const bySeq = new Map(chunk.map((settlement) => [settlement.alert.seq, settlement]));
+      const kept = await tx
+        .updateTable("alert")
+        .set({ state: "delivered", outcome: "delivered", due_at: now })
+        .set({ lease_owner: null, settled_at: now })
+        .where("client_id", "=", client_id)
+        .where("seq", "in", [...bySeq.keys()])
+        .where("state", "=", "pending")
+        .where("lease_owner", "=", this.#owner)
+        .where("attempts", "=", attempts)
+        .returning("seq")
+        .execute();
+      const rows = kept.map(({ seq }) => {
+        const { outcome, status = null, tookMs: took_ms } = bySeq.get(seq) as Settlement;
+        return { client_id, seq, attempt: attempts, at: now, outcome, status, took_ms };
+      });
+      if (rows.length > 0) await tx.insertInto("alert_attempt").values(rows).execute();
+    }
   }
 
   async #settle(tx: GatewayTx, { alert, ...result }: Settlement): Promise<number> {
@@ -163,19 +224,22 @@ export class AlertStore {
     return Number(numUpdatedRows);
   }
 
-  /** Gives back what was not tried to the end. */
+  /** Gives back what was not tried, or not to the end: as if it had not been claimed. */
   async release(alerts: readonly Alert[]): Promise<void> {
-    for (const { client_id, seq, attempts } of alerts) {
-      await this.#db
-        .updateTable("alert")
-        .set({ due_at: this.#clock.nowMs(), lease_owner: null })
-        .where("client_id", "=", client_id)
-        .where("seq", "=", seq)
-        .where("state", "=", "pending")
-        .where("lease_owner", "=", this.#owner)
-        .where("attempts", "=", attempts)
-        .execute();
-    }
+    if (alerts.length === 0) return;
+    await this.#db.transaction().execute(async (tx) => {
+      for (const { client_id, seq, attempts } of alerts) {
+        await tx
+          .updateTable("alert")
+          .set({ attempts: attempts - 1, due_at: this.#clock.nowMs(), lease_owner: null })
+          .where("client_id", "=", client_id)
+          .where("seq", "=", seq)
+          .where("state", "=", "pending")
+          .where("lease_owner", "=", this.#owner)
+          .where("attempts", "=", attempts)
+          .execute();
+      }
+    });
   }
 
   /** An institution's alerts after a cursor, in their order. */
