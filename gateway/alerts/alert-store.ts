@@ -4,8 +4,8 @@ import type { Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import { chunks } from "../../core/database.ts";
 import type { GatewayDb, GatewayTx } from "../database.ts";
-import { GIVE_UP_MS } from "./retry.ts";
-import type { AlertAttemptTable, AlertOutcome, AlertState, AlertTable } from "./schema.ts";
+import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
+import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
 
 export type Alert = Selectable<AlertTable>;
 export type AlertAttempt = Selectable<AlertAttemptTable>;
@@ -15,16 +15,6 @@ export const LEASE_MS = 60_000;
 
 /** How long an alert can be replayed, and its id is known, after it was delivered or given up. */
 const RETENTION_MS = 30 * 86_400_000;
-
-export interface Settlement {
-  readonly alert: Alert;
-  readonly outcome: AlertOutcome;
-  readonly status: number | undefined;
-  readonly tookMs: number;
-  readonly state: AlertState;
-  /** When to try again; of a pending one. */
-  readonly dueAtMs: number;
-}
 
 export interface AlertStoreOptions {
   readonly db: GatewayDb;
@@ -40,15 +30,6 @@ export interface Claim {
   readonly clientId: string;
   readonly limit: number;
 }
-
-function isDelivered({ outcome }: Settlement): boolean {
-  return outcome === "delivered";
-}
-
-export type OnGone = (
-  tx: GatewayTx,
-  alert: Pick<Alert, "client_id" | "subject" | "sink">,
-) => Promise<void>;
 
 export class AlertStore {
   readonly #db: GatewayDb;
@@ -103,11 +84,8 @@ export class AlertStore {
   ): Promise<{ readonly givenUp: number[]; readonly claimed: Alert[] }> {
     if (settlements.length === 0 && limit === 0) return { givenUp: [], claimed: [] };
     return await this.#db.transaction().execute(async (tx) => {
-      await this.#settleDelivered(tx, settlements.filter(isDelivered));
-      const givenUp: number[] = [];
-      for (const settlement of settlements) {
-        givenUp.push(isDelivered(settlement) ? 0 : await this.#settle(tx, settlement));
-      }
+      const holder = { owner: this.#owner, clock: this.#clock, onGone: this.#onGone };
+      const givenUp = await recordSettlements(tx, settlements, holder);
       return { givenUp, claimed: limit === 0 ? [] : await this.#claim(tx, clientId, limit) };
     });
   }
@@ -146,82 +124,6 @@ export class AlertStore {
       claimed.push(...leased);
     }
     return claimed;
-  }
-
-  /** Most are: those of one institution that were tried as often, in one statement. */
-  async #settleDelivered(tx: GatewayTx, settlements: readonly Settlement[]): Promise<void> {
-    const now = this.#clock.nowMs();
-    const alike = Map.groupBy(settlements, ({ alert }) => `${alert.client_id} ${alert.attempts}`);
-    for (const chunk of [...alike.values()].flatMap((some) => chunks(some))) {
-      const [{ alert }] = chunk as [Settlement];
-      const { client_id, attempts } = alert;
-      const bySeq = new Map(chunk.map((settlement) => [settlement.alert.seq, settlement]));
-      const kept = await tx
-        .updateTable("alert")
-        .set({ state: "delivered", outcome: "delivered", due_at: now })
-        .set({ lease_owner: null, settled_at: now })
-        .where("client_id", "=", client_id)
-        .where("seq", "in", [...bySeq.keys()])
-        .where("state", "=", "pending")
-        .where("lease_owner", "=", this.#owner)
-        .where("attempts", "=", attempts)
-        .returning("seq")
-        .execute();
-      const rows = kept.map(({ seq }) => {
-        const { outcome, status = null, tookMs: took_ms } = bySeq.get(seq) as Settlement;
-        return { client_id, seq, attempt: attempts, at: now, outcome, status, took_ms };
-      });
-      if (rows.length > 0) await tx.insertInto("alert_attempt").values(rows).execute();
-    }
-  }
-
-  async #settle(tx: GatewayTx, { alert, ...result }: Settlement): Promise<number> {
-    const now = this.#clock.nowMs();
-    const { client_id, seq, attempts } = alert;
-    const { numUpdatedRows } = await tx
-      .updateTable("alert")
-      .set({
-        state: result.state,
-        outcome: result.outcome,
-        due_at: result.dueAtMs,
-        lease_owner: null,
-        settled_at: result.state === "pending" ? null : now,
-      })
-      .where("client_id", "=", client_id)
-      .where("seq", "=", seq)
-      .where("state", "=", "pending")
-      .where("lease_owner", "=", this.#owner)
-      .where("attempts", "=", attempts)
-      .executeTakeFirst();
-    if (numUpdatedRows !== 1n) return 0;
-    const { outcome, status = null, tookMs: took_ms } = result;
-    await tx
-      .insertInto("alert_attempt")
-      .values({ client_id, seq, attempt: attempts, at: now, outcome, status, took_ms })
-      .execute();
-    // First: what it has still to tell is not to be sent to who wants no more, and is given up with the rest.
-    if (outcome === "gone") await this.#onGone?.(tx, alert);
-    return result.state === "dead" ? 1 + (await this.#giveUpWith(tx, alert, outcome)) : 0;
-  }
-
-  /**
-   * What would only be told the same by this sink: after 410 all that waits for this watch; otherwise all that it has not
-   * taken for as long, or a backlog would be given up at the pace at which a dead sink is tried.
-   */
-  async #giveUpWith(tx: GatewayTx, alert: Alert, outcome: AlertOutcome): Promise<number> {
-    const now = this.#clock.nowMs();
-    const waiting = tx
-      .updateTable("alert")
-      .set({ state: "dead", outcome, lease_owner: null, settled_at: now })
-      .where("client_id", "=", alert.client_id)
-      .where("sink", "=", alert.sink)
-      .where("state", "=", "pending");
-    const { numUpdatedRows } = await (
-      outcome === "gone"
-        ? waiting.where("subject", "=", alert.subject)
-        : waiting.where("since", "<=", now - GIVE_UP_MS)
-    ).executeTakeFirst();
-    return Number(numUpdatedRows);
   }
 
   /** Gives back what was not tried, or not to the end: as if it had not been claimed. */

@@ -6,16 +6,11 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Random } from "../../core/random.ts";
 import { alertLag, alertsDead, alertsDelivered, alertsFailed } from "./metrics.ts";
-import {
-  type Alert,
-  type AlertStore,
-  type Claim,
-  LEASE_MS,
-  type Settlement,
-} from "./alert-store.ts";
+import { type Alert, type AlertStore, type Claim, LEASE_MS } from "./alert-store.ts";
 import type { Envelopes } from "./envelope.ts";
 import { decideNext, Pace } from "./retry.ts";
 import type { SinkClient } from "./send.ts";
+import type { Settlement } from "./settlements.ts";
 
 /** Claimed together, since each way to the disk costs more than an alert does. */
 export const LOT = 128;
