@@ -63,7 +63,7 @@ export function createProvider(parts: ProviderParts, keys: SigningKeySet): Provi
   });
   // consent/oidc/http.ts says in the forwarding headers where it was sent to, whatever the request said.
   provider.proxy = true;
-  provider.use((ctx, next) => next().then(() => correctDiscovery(ctx)));
+  provider.use((ctx, next) => next().then(() => correctDiscovery(ctx as KoaContextWithOIDC)));
   // A connection that breaks off. Without a listener Koa would print it.
   (provider as EventEmitter).on("error", (error: unknown) =>
     options.log.debug({ err: error }, "openid request broke off"),
