@@ -1,6 +1,7 @@
 // One consented question, or another signed request, to a gateway over a kept connection, as an institution would send it.
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { text } from "node:stream/consumers";
+import { systemClock } from "../core/clock.ts";
 import type { Asker } from "./bench-federation.ts";
 
 export const CREDIT_SCORE = JSON.stringify({ product: "credit-score@1" });
@@ -17,8 +18,9 @@ export interface Answered {
   readonly body: string;
 }
 
-export async function prepareOne(asker: Asker): Promise<Prepared> {
-  return { token: asker.token, proof: await asker.proof(CREDIT_SCORE), body: CREDIT_SCORE };
+/** @param atMs when it will be sent. */
+export async function prepareOne(asker: Asker, atMs = systemClock.nowMs()): Promise<Prepared> {
+  return { token: asker.token, proof: await asker.proof(CREDIT_SCORE, atMs), body: CREDIT_SCORE };
 }
 
 /** Questions of the askers in turn. */

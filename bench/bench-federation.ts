@@ -12,7 +12,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT }
 import { loadCatalogue } from "../catalogue/index.ts";
 import { sha256Base64url } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
-import { partyFolder, readSettings, type Settings } from "../core/config.ts";
+import { cacheFolder, partyFolder, readSettings, type Settings } from "../core/config.ts";
 import type { ProductRef, ProvinceCode } from "../core/ids.ts";
 import { NODE_V8_FLAGS } from "../core/process.ts";
 import { PROVINCES } from "../core/provinces.ts";
@@ -23,6 +23,7 @@ import type { QueryAuthorization } from "../consent/consent-claims.ts";
 import { consentTables } from "../consent/ledger.ts";
 import { ConsentOperator } from "../consent/operator.ts";
 import { type AuthoritySecrets, readAuthoritySecrets } from "../consent/secrets.ts";
+import { bundleProvinceNode } from "../cli/bundle.ts";
 import { performCeremony } from "../cli/ceremony.ts";
 import { generateSandbox, loadProvince, type TruthPerson } from "../province-node/index.ts";
 import { keptAgent, prepareOne, send } from "./asking.ts";
@@ -59,7 +60,8 @@ export interface BenchFederationOptions {
 /** A consent token and the key it is bound to. */
 export interface Asker {
   readonly token: string;
-  proof(body: string): Promise<string>;
+  /** @param atMs the time that it bears. */
+  proof(body: string, atMs: number): Promise<string>;
 }
 
 export type SignDpop = (claims: Record<string, unknown>) => Promise<string>;
@@ -123,6 +125,8 @@ export class BenchFederation implements AsyncDisposable {
       WJF_LOG_LEVEL: "warn",
       // Dozens of processes on few cores take their time, and the time limit would be measured instead.
       WJF_FAN_OUT_TIMEOUT_MS: "60000",
+      // As `wjf up` starts them: otherwise the memory of a compiler would be measured with each.
+      NODE_COMPILE_CACHE: cacheFolder(home),
       ...options.environment,
     };
     const settings = readSettings(environment);
@@ -138,10 +142,17 @@ export class BenchFederation implements AsyncDisposable {
       fillStores(settings, provinces, truth, options.storePeople);
     }
     const consented = await giveConsents(settings, truth, options);
+    const nodeMain = options.twin
+      ? TWIN_MAIN
+      : await bundleProvinceNode(join(cacheFolder(home), "province-node"));
     const log = openSync(join(home, "bench.log"), "a", 0o600);
     resources.defer(() => closeSync(log));
     const start = (party: string, extra: NodeJS.ProcessEnv = {}): ChildProcess =>
-      startProcess(party, options.twin, { ...process.env, ...environment, ...extra }, log);
+      startProcess(
+        argumentsOf(party, options.twin, nodeMain),
+        { ...process.env, ...environment, ...extra },
+        log,
+      );
     const starters = [
       () => start("authority"),
       ...provinces.map(
@@ -219,19 +230,18 @@ const CLOCK_TICKS_PER_S = 100;
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-function startProcess(
-  party: string,
-  twin: boolean,
-  env: NodeJS.ProcessEnv,
-  log: number,
-): ChildProcess {
+const TWIN_MAIN = "bench/twin/main.ts";
+
+function argumentsOf(party: string, twin: boolean, nodeMain: string): string[] {
   const real: Record<string, string[]> = {
     authority: ["consent/main.ts"],
     gateway: ["gateway/main.ts"],
   };
-  const args = twin
-    ? [...(party in real ? [] : NODE_V8_FLAGS), "bench/twin/main.ts", party]
-    : (real[party] ?? [...NODE_V8_FLAGS, "province-node/main.ts", "--province", party]);
+  if (twin) return [...(party in real ? [] : NODE_V8_FLAGS), TWIN_MAIN, party];
+  return real[party] ?? [...NODE_V8_FLAGS, nodeMain, "--province", party];
+}
+
+function startProcess(args: readonly string[], env: NodeJS.ProcessEnv, log: number): ChildProcess {
   return spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", log, log, "ipc"] });
 }
 
@@ -402,19 +412,30 @@ async function giveConsent(
     .setExpirationTime(now + 86_400)
     .sign(createPrivateKey({ key: { kty, crv, x, y, d }, format: "jwk" }));
   const url = new URL("/v1/queries", settings.gatewayUrl).href;
-  return { token, proof: (body) => signProof(token, body, url, key) };
+  return { token, proof: (body, atMs) => signProof({ token, body, url, atMs }, key) };
 }
 
-async function signProof(token: string, body: string, url: string, key: BoundKey): Promise<string> {
+interface ProofWish {
+  readonly token: string;
+  readonly body: string;
+  readonly url: string;
+  readonly atMs: number;
+}
+
+async function signProof({ token, body, url, atMs }: ProofWish, key: BoundKey): Promise<string> {
   const hashes = { ath: sha256Base64url(token), "camara:bh": sha256Base64url(body) };
-  return await signDpop({ htm: "POST", htu: url, ...hashes }, key);
+  return await signDpop({ htm: "POST", htu: url, ...hashes }, key, atMs);
 }
 
-async function signDpop(claims: Record<string, unknown>, key: BoundKey): Promise<string> {
+async function signDpop(
+  claims: Record<string, unknown>,
+  key: BoundKey,
+  atMs = systemClock.nowMs(),
+): Promise<string> {
   return await new SignJWT(claims)
     .setProtectedHeader({ alg: "ES256", typ: "dpop+jwt", jwk: key.jwk })
     .setJti(randomUUID())
-    .setIssuedAt(Math.floor(systemClock.nowMs() / 1000))
+    .setIssuedAt(Math.floor(atMs / 1000))
     .sign(key.privateKey);
 }
 

@@ -4,8 +4,9 @@ import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { normaliseCnId, normaliseMsisdn } from "../crypto/index.ts";
 import type { ResultForm } from "../consent/index.ts";
+import type { ObtainedConsent } from "./consent-flow.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
-import { Institution, type Subject } from "./institution.ts";
+import { type ConsentOptions, Institution, type Subject } from "./institution.ts";
 import type { Output } from "./output.ts";
 
 /** Whom it is about. */
@@ -30,7 +31,7 @@ export async function ask(output: Output, options: AskOptions): Promise<void> {
   const claims = readClaims(options.claims);
   output.line("Asking the person for consent");
   const result: ResultForm = kind === "yes_no" || kind === "alerts" ? "boolean" : kind;
-  const consent = await institution.consent({
+  const consent = await untilDecided(output, institution, {
     subject: readSubject(options),
     products: [product],
     purpose: options.purpose,
@@ -48,6 +49,21 @@ export async function ask(output: Output, options: AskOptions): Promise<void> {
     `${title.en} ${title.zh}: ${answered} of ${of} provinces answered, ${ms.toFixed(0)} ms`,
   );
   output.result({ ...reply, ms });
+}
+
+/** As long as the authority keeps a request open. */
+const DECIDED_WITHIN_S = 600;
+
+/** @throws WjfError as `Institution.consent`. */
+export async function untilDecided(
+  output: Output,
+  institution: Institution,
+  options: ConsentOptions,
+): Promise<ObtainedConsent> {
+  using _waiting = options.sandboxApproves
+    ? undefined
+    : output.waiting("seconds that the person has taken to decide", DECIDED_WITHIN_S);
+  return await institution.consent(options);
 }
 
 export function readSubject({ phone, idNumber }: SubjectOptions): Subject {

@@ -104,8 +104,11 @@ export async function auditShow(
   }
   await using source = await openSource(where);
   const shown: ShownLeaf[] = [];
-  for await (const each of showLeaves(source.reader, filter)) {
+  using progress = lateProgress(output, "leaves read");
+  for await (const each of showLeaves(source.reader, filter, progress.update)) {
     const { type, time, ...rest } = each.leaf;
+    // Where a bar is, no line can be; the next look at the log draws another.
+    progress[Symbol.dispose]();
     output.line(`${each.index}  ${time}  ${type}  ${JSON.stringify(rest)}`);
     if (output.json) shown.push(each);
   }
@@ -152,6 +155,9 @@ function lateProgress(output: Output, label: string): LateProgress {
       progress ??= output.progress(label, total);
       progress.update(done);
     },
-    [Symbol.dispose]: () => progress?.[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      progress?.[Symbol.dispose]();
+      progress = undefined;
+    },
   };
 }

@@ -8,8 +8,9 @@ import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { importPrivate, openJson } from "../crypto/index.ts";
+import { describeError } from "../gateway/problem.ts";
 import { BatchClient, type BatchState, hashFile } from "./batch-client.ts";
-import { consentedRows } from "./batch-consents.ts";
+import { consentedRows, type RefusedRow, refusedRows } from "./batch-consents.ts";
 import { type InstitutionKeys, readInstitutionKeys } from "./demo-institution.ts";
 import { Institution } from "./institution.ts";
 import { type Output, table } from "./output.ts";
@@ -27,7 +28,6 @@ const ResultLine = z.looseObject({
   sealed: z.string().optional(),
   error: z.looseObject({ code: z.string() }).optional(),
 });
-type ResultLine = z.infer<typeof ResultLine>;
 
 export async function batch(
   output: Output,
@@ -44,7 +44,8 @@ export async function batch(
     (await send(client, new Institution(settings, keys), requireFile(file), options, output));
   const state = await follow(client, id, output);
   const seconds = (performance.now() - startedMs) / 1000;
-  const refusals = await writeResults(client, id, out, keys);
+  const withoutConsent = file === undefined ? new Map() : await refusedRows(file);
+  const refusals = await writeResults({ client, id, out, keys, withoutConsent });
   print({ state, out, seconds, refusals }, output);
   output.result({
     id,
@@ -97,21 +98,28 @@ async function follow(client: BatchClient, id: string, output: Output): Promise<
   return last;
 }
 
+interface Results {
+  readonly client: BatchClient;
+  readonly id: string;
+  readonly out: string;
+  readonly keys: InstitutionKeys;
+  /** Rows that no consent came for: the gateway knows of them only that they are no rows. */
+  readonly withoutConsent: ReadonlyMap<number, RefusedRow>;
+}
+
 /** Writes the results and counts refusals by code. */
-async function writeResults(
-  client: BatchClient,
-  id: string,
-  out: string,
-  keys: InstitutionKeys,
-): Promise<ReadonlyMap<string, number>> {
+async function writeResults(results: Results): Promise<ReadonlyMap<string, number>> {
+  const { client, id, out, keys, withoutConsent } = results;
   const refusals = new Map<string, number>();
   const lines = createInterface({ input: await client.results(id) });
   const opened = async function* (): AsyncGenerator<string> {
-    for await (const text of lines) {
-      const line = parseJsonWith(ResultLine, text, "internal", "result");
-      const code = line.error?.code;
+    for await (const told of lines) {
+      const row = parseJsonWith(ResultLine, told, "internal", "result");
+      const before = row.error === undefined ? undefined : withoutConsent.get(row.line);
+      const code = before?.refused ?? row.error?.code;
       if (code !== undefined) refusals.set(code, (refusals.get(code) ?? 0) + 1);
-      yield line.sealed === undefined ? `${text}\n` : `${await open(line, keys)}\n`;
+      if (row.sealed !== undefined) yield `${await open(row.line, row.sealed, keys)}\n`;
+      else yield before === undefined ? `${told}\n` : `${JSON.stringify(refusedAs(row, before))}\n`;
     }
   };
   // Answers are about people: nobody but this user reads them.
@@ -119,8 +127,12 @@ async function writeResults(
   return refusals;
 }
 
-async function open({ line, sealed }: ResultLine, keys: InstitutionKeys): Promise<string> {
-  const answer = await openJson(sealed ?? "", importPrivate(keys.encryption), "internal");
+function refusedAs(row: object, { refused, query_id }: RefusedRow): object {
+  return { ...row, ...(query_id !== undefined && { query_id }), error: describeError(refused) };
+}
+
+async function open(line: number, sealed: string, keys: InstitutionKeys): Promise<string> {
+  const answer = await openJson(sealed, importPrivate(keys.encryption), "internal");
   return JSON.stringify({ line, ...(answer as object) });
 }
 

@@ -10,7 +10,7 @@ import {
   type Product,
   RAW_TABLES,
 } from "../catalogue/index.ts";
-import { systemClock } from "../core/clock.ts";
+import { shanghaiDay, systemClock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { loadProvince } from "../province-node/index.ts";
 import { entriesOf, type Entry, KINDS } from "./catalogue-entries.ts";
@@ -103,7 +103,7 @@ async function runSql(catalogue: Catalogue): Promise<void> {
       storePath: join(folder, "store.db"),
       rejectsDir: join(folder, "rejects"),
       subjectKey: Buffer.alloc(32),
-      asof: new Date(systemClock.nowMs()).toISOString().slice(0, 10),
+      asof: shanghaiDay(systemClock),
       catalogue,
       threads: 1,
     });

@@ -41,6 +41,17 @@ export function registerFederationCommands(program: Command): void {
     );
 }
 
+export function registerBenchCommand(program: Command): void {
+  withJson(program.command("bench <name>"))
+    .description("run one of the benchmarks of the checkout: NAME as in docs/PERFORMANCE.md")
+    .option("--quick", "only see that it runs; nothing is written to bench/results/")
+    .action(
+      action<[string, { quick?: true }]>(async (output, name, options) =>
+        (await import("./bench.ts")).bench(output, name, options),
+      ),
+    );
+}
+
 /** These two load everything that there is: with the code compiled they start in half the time. */
 async function keepCompiled(): Promise<void> {
   const { cacheFolder, readSettings } = await import("../core/config.ts");

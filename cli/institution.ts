@@ -22,6 +22,7 @@ import {
   obtainConsent,
   type ObtainedConsent,
 } from "./consent-flow.ts";
+import { consentRefused, unreachable } from "./consent-refusal.ts";
 import { refusal } from "./gateway-problem.ts";
 import type { InstitutionKeys } from "./demo-institution.ts";
 
@@ -83,12 +84,14 @@ export class Institution {
     this.#keys = keys;
   }
 
-  /** @throws WjfError `consent-unknown` when the person does not agree, or nobody is known by the subject. */
+  /** @throws WjfError `consent-refused`, `person-unknown`, `scope-refused`, `rate-limited`, `client-unknown`: cli/consent-refusal.ts. */
   async consent(options: ConsentOptions): Promise<ObtainedConsent> {
     const outbox = join(partyFolder(this.#settings.home, "authority"), "outbox.ndjson");
     const approve = async (): Promise<void> => approveInSandbox(await latestMessage(outbox));
     const hint = loginHint(options.subject);
-    return await this.#obtain(hint, options, options.sandboxApproves ? approve : undefined);
+    return await this.#obtain(hint, options, options.sandboxApproves ? approve : undefined).catch(
+      consentRefused,
+    );
   }
 
   /** The consent that a person gave as a code for one of our offers. @throws WjfError `offer-code-refused`, `rate-limited`. */
@@ -126,9 +129,16 @@ export class Institution {
     });
   }
 
+  /** @throws WjfError `federation-unavailable` when nobody is there. */
+  async #get(path: string): Promise<Response> {
+    return await fetch(new URL(path, this.#settings.gatewayUrl)).catch((error: unknown) =>
+      unreachable("the gateway", error),
+    );
+  }
+
   /** As the gateway lists it, institutions' own models included. @throws WjfError `product-unknown`. */
   async product(ref: string): Promise<ListedProduct> {
-    const response = await fetch(new URL("/v1/products", this.#settings.gatewayUrl));
+    const response = await this.#get("/v1/products");
     const { products } = parseWith(Products, await response.json(), "internal", "products");
     const found = products.find(({ product }) => product === ref);
     if (found === undefined) throw new WjfError("product-unknown");
@@ -143,7 +153,7 @@ export class Institution {
 
   /** Seals many to the key that is the provinces' now, once the roster's signature has been verified. */
   async claimsSealer(): Promise<(claims: unknown) => Promise<string>> {
-    const response = await fetch(new URL("/v1/federation", this.#settings.gatewayUrl));
+    const response = await this.#get("/v1/federation");
     const holder = parseWith(RosterHolder, await response.json(), "federation-unavailable");
     const { roster } = await openRoster(holder.roster, this.#keys.trustAnchor);
     const header = { typ: "weijifen-claims+jwe", kid: roster.group_key.kid };
@@ -211,7 +221,7 @@ function codeRefused(error: unknown): never {
   const { error: code } = error as { readonly error?: unknown };
   if (code === "unknown_user_id") throw new WjfError("offer-code-refused");
   if (code === "temporarily_unavailable") throw new WjfError("rate-limited", "codes");
-  throw error;
+  return consentRefused(error);
 }
 
 const ATTEMPTS = 5;

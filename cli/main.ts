@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // wjf: starts, asks, operates and verifies. Parses arguments and dispatches; what a command does is loaded when it runs.
 import { Command, CommanderError } from "commander";
-import { WjfError } from "../core/errors.ts";
+import { errorEntry, WjfError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { registerAlertCommands } from "./alert-commands.ts";
 import { registerAuditCommands } from "./audit-commands.ts";
@@ -9,7 +9,7 @@ import { registerBatchCommands } from "./batch-commands.ts";
 import { registerCatalogueCommands } from "./catalogue-commands.ts";
 import { registerClientCommands } from "./client-commands.ts";
 import { registerConsentCommands } from "./consent-commands.ts";
-import { registerFederationCommands } from "./federation-commands.ts";
+import { registerBenchCommand, registerFederationCommands } from "./federation-commands.ts";
 import { registerModelCommands } from "./model-commands.ts";
 import { registerNodeCommands } from "./node-commands.ts";
 import { registerObjectionCommands } from "./objection-commands.ts";
@@ -26,6 +26,7 @@ const program = new Command("wjf")
 registerFederationCommands(program);
 registerBatchCommands(program);
 registerWatchCommands(program);
+registerBenchCommand(program);
 registerAlertCommands(program);
 registerNodeCommands(program);
 registerClientCommands(program);
@@ -50,7 +51,7 @@ try {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof WjfError) {
-    process.stderr.write(`wjf: ${error.code}: ${error.message}\n`);
+    process.stderr.write(`wjf: ${error.code}: ${error.message}\n${errorEntry(error.code).next}\n`);
     return 1;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

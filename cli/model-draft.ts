@@ -132,7 +132,7 @@ async function indicatorDimensions(
     return { indicator, weight };
   });
   output.line(`Cutting ${chosen.length} indicators at the quintiles of ${SAMPLE} generated people`);
-  return await withGeneratedPeople(SAMPLE, catalogue, (people) =>
+  return await withGeneratedPeople(SAMPLE, catalogue, output, (people) =>
     chosen.map(({ indicator, weight }) => {
       const values = naturalValues(indicator, people, catalogue);
       return dimension(indicator, weight, modelId, values);

@@ -11,6 +11,8 @@ import {
   loadProvince,
   type TruthPerson,
 } from "../province-node/index.ts";
+import { LoadBars } from "./load-bars.ts";
+import type { Output } from "./output.ts";
 
 export interface GeneratedPerson {
   readonly record: PersonRecord;
@@ -29,11 +31,12 @@ const SUBJECT_KEY = Buffer.alloc(32, 1);
 export async function withGeneratedPeople<T>(
   count: number,
   catalogue: Catalogue,
+  output: Output,
   use: (people: readonly GeneratedPerson[]) => T,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "wjf-people-"));
   try {
-    return use(await generatedPeople(folder, count, catalogue));
+    return use(await generatedPeople(folder, count, catalogue, output));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -43,23 +46,11 @@ async function generatedPeople(
   folder: string,
   count: number,
   catalogue: Catalogue,
+  output: Output,
 ): Promise<GeneratedPerson[]> {
-  await generateSandbox({
-    seed: SEED,
-    peoplePerProvince: count,
-    outDir: folder,
-    asof: ASOF,
-    provinces: [PROVINCE],
-  });
+  await generate(folder, count, output);
   const storePath = join(folder, "store.db");
-  await loadProvince({
-    rawDir: join(folder, PROVINCE),
-    storePath,
-    rejectsDir: join(folder, "rejects"),
-    subjectKey: SUBJECT_KEY,
-    asof: ASOF,
-    catalogue,
-  });
+  await load(folder, storePath, catalogue, output);
   using store = FeatureStore.open(storePath, catalogue);
   const lines = readFileSync(join(folder, "truth", "people.ndjson"), "utf8")
     .trim()
@@ -68,5 +59,35 @@ async function generatedPeople(
     const { cnId, creditworthiness } = JSON.parse(line) as TruthPerson;
     const record = store.lookup(subjectTag(SUBJECT_KEY, "cn-id", cnId));
     return record === undefined ? [] : [{ record, creditworthiness }];
+  });
+}
+
+async function generate(folder: string, count: number, output: Output): Promise<void> {
+  using progress = output.progress("people generated", count);
+  await generateSandbox({
+    seed: SEED,
+    peoplePerProvince: count,
+    outDir: folder,
+    asof: ASOF,
+    provinces: [PROVINCE],
+    onProgress: (done) => progress.update(done),
+  });
+}
+
+async function load(
+  folder: string,
+  storePath: string,
+  catalogue: Catalogue,
+  output: Output,
+): Promise<void> {
+  using bars = new LoadBars(output);
+  await loadProvince({
+    rawDir: join(folder, PROVINCE),
+    storePath,
+    rejectsDir: join(folder, "rejects"),
+    subjectKey: SUBJECT_KEY,
+    asof: ASOF,
+    catalogue,
+    onProgress: (at) => bars.show(at),
   });
 }

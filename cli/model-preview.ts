@@ -73,7 +73,7 @@ export async function modelPreview(
   const catalogue = withPackage(base, opened);
   const product = requireProduct(catalogue, opened.ref);
   output.line(`Generating ${options.people} people`);
-  const preview = await withGeneratedPeople(Number(options.people), base, (people) =>
+  const preview = await withGeneratedPeople(Number(options.people), base, output, (people) =>
     previewOf(product, opened.ref, people, catalogue),
   );
   writeFileSync(options.out, previewPage(preview));

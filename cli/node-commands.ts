@@ -1,17 +1,26 @@
 // `wjf node …`, `wjf gateway serve`, `wjf authority serve`, `wjf keys init`: what each party's operator runs.
 import { type Command, Option } from "commander";
-import { NODE_V8_FLAGS } from "../core/process.ts";
 import { registerProvinceCommands, registerSuspensionCommands } from "./authority-commands.ts";
 import { action, withJson } from "./command.ts";
 import type { CeremonyArguments } from "./keys-init.ts";
 import type { EnrolmentArguments } from "./node-enrolment.ts";
 import type { LoadArguments } from "./node-load.ts";
+import type { ServeOptions } from "./serve.ts";
 import { registerNodeTrainingCommands } from "./train-commands.ts";
 
 export function registerNodeCommands(program: Command): void {
   const node = program.command("node").description("run a province node on one's own data");
   const province = (): Option =>
     new Option("--province <code>", "GB/T 2260 code, 11 … 65").makeOptionMandatory();
+
+  withJson(node.command("init"))
+    .description("make this province's folder and its own keys, and say what is still missing")
+    .addOption(province())
+    .action(
+      action<[{ province: string }]>(async (output, options) =>
+        (await import("./node-enrolment.ts")).nodeInit(output, options),
+      ),
+    );
 
   withJson(node.command("load"))
     .description("load a folder of raw tables into the province's serving store")
@@ -20,7 +29,10 @@ export function registerNodeCommands(program: Command): void {
       "--from <source>",
       "the raw tables: a folder of CSV or Parquet, or a postgres:// address",
     )
-    .option("--asof <date>", "the day the tables are as of, YYYY-MM-DD (default: today)")
+    .option(
+      "--asof <date>",
+      "the day the tables are as of, YYYY-MM-DD (default: today in Shanghai)",
+    )
     .option("--mapping <file>", "which of your files and columns are which of ours (JSON)")
     .option("--incremental", "the source holds only new days: keep history beside the store")
     .option("--quality", "write a data-quality report: text, JSON and HTML")
@@ -81,26 +93,16 @@ export function registerNodeCommands(program: Command): void {
 
   registerNodeTrainingCommands(node);
 
-  const serveNode = node
-    .command("serve")
+  service(node, "node")
+    .description("serve this province to the gateway, until Ctrl-C")
     .addOption(province())
     .option("--metrics-port <port>", "show metrics to this machine, on this port (default: none)");
-  service(
-    serveNode,
-    "province-node/main.ts",
-    ({ province: code = "", metricsPort }) => [
-      "--province",
-      code,
-      ...(metricsPort === undefined ? [] : ["--metrics-port", metricsPort]),
-    ],
-    NODE_V8_FLAGS,
-  ).description("serve this province to the gateway, until Ctrl-C");
 
   const gateway = program.command("gateway").description("the institutions' gateway");
-  service(gateway.command("serve"), "gateway/main.ts").description("serve, until Ctrl-C");
+  service(gateway, "gateway").description("serve, until Ctrl-C");
 
   const authority = program.command("authority").description("the consent authority");
-  service(authority.command("serve"), "consent/main.ts").description("serve, until Ctrl-C");
+  service(authority, "authority").description("serve, until Ctrl-C");
   registerSuspensionCommands(authority);
   registerProvinceCommands(authority);
 
@@ -126,14 +128,10 @@ export function registerNodeCommands(program: Command): void {
 }
 
 /** A service is a process of its own entry point: the command becomes it. */
-function service(
-  command: Command,
-  script: string,
-  args: (options: Record<string, string>) => string[] = () => [],
-  flags: readonly string[] = [],
-): Command {
-  return command.action(async (options: Record<string, string>) => {
-    const { serve } = await import("./serve.ts");
-    await serve(script, args(options), flags);
-  });
+function service(party: Command, kind: "authority" | "gateway" | "node"): Command {
+  return withJson(party.command("serve")).action(
+    action<[ServeOptions]>(async (output, options) =>
+      (await import("./serve.ts")).serve(output, kind, options),
+    ),
+  );
 }

@@ -2,21 +2,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadCatalogue } from "../catalogue/index.ts";
-import { systemClock } from "../core/clock.ts";
+import { shanghaiDay, systemClock } from "../core/clock.ts";
 import { partyFolder, readSettings } from "../core/config.ts";
 import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import { readSecretFile } from "../core/secret-file.ts";
 import { readTlsIdentity } from "../proto/index.ts";
-import {
-  drain,
-  FeatureStore,
-  isDrained,
-  loadProvince,
-  type LoadProgress,
-  resume,
-} from "../province-node/index.ts";
-import type { Output, Progress } from "./output.ts";
+import { drain, FeatureStore, isDrained, loadProvince, resume } from "../province-node/index.ts";
+import { LoadBars } from "./load-bars.ts";
+import type { Output } from "./output.ts";
 
 export interface LoadArguments {
   readonly province: string;
@@ -43,7 +37,7 @@ export async function nodeLoad(output: Output, options: LoadArguments): Promise<
     storePath: join(folder, "store.db"),
     rejectsDir: join(folder, "rejects"),
     subjectKey: readSecretFile(join(folder, "secrets", "subject.key")),
-    asof: options.asof ?? new Date(systemClock.nowMs()).toISOString().slice(0, 10),
+    asof: options.asof ?? shanghaiDay(systemClock),
     catalogue: loadCatalogue(),
     ...(options.mapping === undefined ? {} : { mapping: options.mapping }),
     ...(options.incremental === true ? { historyPath: join(folder, "history.duckdb") } : {}),
@@ -59,30 +53,6 @@ export async function nodeLoad(output: Output, options: LoadArguments): Promise<
   }
   if (options.quality === true) output.line(`data quality: ${join(qualityDir, "quality.html")}`);
   output.result({ ...report, seconds });
-}
-
-/** One bar a phase: bytes read, statements computed, numbers written. */
-class LoadBars implements Disposable {
-  readonly #output: Output;
-  #phase: LoadProgress["phase"] | undefined;
-  #bar: Progress | undefined;
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  show({ phase, done, of }: LoadProgress): void {
-    if (phase !== this.#phase) {
-      this[Symbol.dispose]();
-      this.#phase = phase;
-      this.#bar = this.#output.progress(phase, of);
-    }
-    this.#bar?.update(done);
-  }
-
-  [Symbol.dispose](): void {
-    this.#bar?.[Symbol.dispose]();
-  }
 }
 
 export async function nodeStatus(output: Output, options: { province: string }): Promise<void> {

@@ -9,6 +9,8 @@ export interface Output {
   /** The command's result: printed as the one JSON document, ignored otherwise. */
   result(value: unknown): void;
   progress(label: string, total: number): Progress;
+  /** While somebody else takes their time: the seconds that have passed, of those that there are. */
+  waiting(label: string, seconds: number): Disposable;
 }
 
 export interface Progress extends Disposable {
@@ -24,8 +26,23 @@ export function createOutput(json: boolean): Output {
     result: (value) => {
       if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
     },
-    progress: (label, total) => (process.stderr.isTTY ? bar(label, total) : silent),
+    progress,
+    waiting: (label, seconds) => {
+      const progressed = progress(label, seconds);
+      let passed = 0;
+      const ticking = setInterval(() => progressed.update(Math.min(++passed, seconds)), 1000);
+      return {
+        [Symbol.dispose]: () => {
+          clearInterval(ticking);
+          progressed[Symbol.dispose]();
+        },
+      };
+    },
   };
+}
+
+function progress(label: string, total: number): Progress {
+  return process.stderr.isTTY ? bar(label, total) : silent;
 }
 
 const silent: Progress = { update: () => undefined, [Symbol.dispose]: () => undefined };

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadCatalogue } from "../catalogue/index.ts";
-import { systemClock } from "../core/clock.ts";
+import { shanghaiDay, systemClock } from "../core/clock.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { PROVINCES, type Province } from "../core/provinces.ts";
@@ -75,9 +75,17 @@ async function prepareSandbox(
   if (!existsSync(join(folder, "asof"))) {
     const people = peoplePerProvince * provinces.length;
     output.line(`Generating a sandbox of ${people} people over ${provinces.length} provinces`);
-    const asof = new Date(systemClock.nowMs()).toISOString().slice(0, 10);
+    const asof = shanghaiDay(systemClock);
     const codes = provinces.map(({ code }) => code);
-    await generateSandbox({ seed, peoplePerProvince, outDir: folder, asof, provinces: codes });
+    using progress = output.progress("people generated", people);
+    await generateSandbox({
+      seed,
+      peoplePerProvince,
+      outDir: folder,
+      asof,
+      provinces: codes,
+      onProgress: (done) => progress.update(done),
+    });
     writeSandboxDirectory(
       join(partyFolder(settings.home, "authority"), "sandbox-directory.json"),
       readTruth(settings.home).flatMap(({ cnId, numbers: [first] }) =>

@@ -1,6 +1,6 @@
 // `wjf train`: an institution trains a model with the federation. `wjf node training …`: a province's operator decides on it.
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { LAWFUL_BASES } from "../consent/index.ts";
+import { LAWFUL_BASES } from "../consent/lawful-basis.ts";
 import { action, withJson } from "./command.ts";
 import type { ProvinceOptions } from "./province-option.ts";
 import type { DriftArguments } from "./drift.ts";

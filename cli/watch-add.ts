@@ -5,10 +5,9 @@ import { readSettings, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { type Period, periodSeconds, WATCHES_PATH } from "../consent/index.ts";
-import { readSubject, type SubjectOptions } from "./ask.ts";
-import type { ObtainedConsent } from "./consent-flow.ts";
+import { readSubject, type SubjectOptions, untilDecided } from "./ask.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
-import { Institution, type Subject } from "./institution.ts";
+import { type ConsentOptions, Institution, type Subject } from "./institution.ts";
 import type { Output } from "./output.ts";
 import { print, Watch, type WatchOptions } from "./watch.ts";
 import { type Conditions, readConditions } from "./watch-conditions.ts";
@@ -43,7 +42,8 @@ export async function addWatch(output: Output, options: WatchAddOptions): Promis
   const wanted = readConditions(condition);
   const subject = readSubject(options);
   output.line("Asking the person for consent");
-  const consent = await askConsent(institution, settings, { subject, wanted, terms: options });
+  const asked = consentFor(settings, { subject, wanted, terms: options });
+  const consent = await untilDecided(output, institution, asked);
   const seal = await institution.claimsSealer();
   // An id of its own makes a repetition the same watch.
   const body = await watchBody({ id: randomUUID(), wanted, sink, terms: options }, seal);
@@ -60,14 +60,13 @@ interface Asked {
   readonly terms: WatchTerms;
 }
 
-/** For as long and as often as the watch is to last. @throws WjfError as `Institution.consent`. */
-export async function askConsent(
-  institution: Institution,
+/** For as long and as often as the watch is to last. */
+export function consentFor(
   settings: Settings,
   { subject, wanted, terms: { every, days, purpose, wait } }: Asked,
-): Promise<ObtainedConsent> {
+): ConsentOptions {
   const term: Period = { unit: "DAY", value: days };
-  return await institution.consent({
+  return {
     subject,
     products: [wanted.product.ref],
     purpose,
@@ -77,7 +76,7 @@ export async function askConsent(
     periodic: { frequency: { unit: every.unit, value: 1 }, term },
     boundToOwnKey: true,
     sandboxApproves: wait !== true && !settings.production,
-  });
+  };
 }
 
 interface Wanted {

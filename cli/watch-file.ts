@@ -15,7 +15,7 @@ import { type InstitutionKeys, readInstitutionKeys } from "./demo-institution.ts
 import { refusal } from "./gateway-problem.ts";
 import { Institution } from "./institution.ts";
 import { type Output, table } from "./output.ts";
-import { askConsent, watchBody, type WatchTerms } from "./watch-add.ts";
+import { consentFor, watchBody, type WatchTerms } from "./watch-add.ts";
 import { readConditions } from "./watch-conditions.ts";
 
 export interface WatchFileOptions extends WatchTerms {
@@ -100,11 +100,9 @@ async function prepare(rows: string, options: WatchFileOptions, output: Output):
     const token =
       row.token ??
       (
-        await askConsent(institution, settings, {
-          subject: subjectOf(row, line),
-          wanted,
-          terms: options,
-        })
+        await institution.consent(
+          consentFor(settings, { subject: subjectOf(row, line), wanted, terms: options }),
+        )
       ).token;
     const body = await watchBody({ id, wanted, sink, terms: options }, seal);
     const prepared: z.input<typeof PreparedRow> = { token, body };

@@ -30,6 +30,9 @@ const SECONDS: Record<(typeof PERIOD_UNITS)[number], number> = {
   YEAR: 365 * 86_400,
 };
 
+/** The longest that a consent, and so its token and the key that signed it, can last. */
+export const LONGEST_TERM: Period = { unit: "YEAR", value: 1 };
+
 export function periodSeconds(period: Period): number {
   return SECONDS[period.unit] * period.value;
 }

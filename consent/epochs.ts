@@ -52,7 +52,7 @@ export interface EpochTerms {
   readonly lifetimeS: number;
   /** How long after that it still releases. */
   readonly overlapS: number;
-  /** Releases after which the next one is opened. */
+  /** Releases after which the next one is opened, or fan-outs. */
   readonly maxReleases: number;
 }
 
@@ -88,6 +88,7 @@ export class EpochKeeper {
   readonly #epochs = new Map<number, Epoch>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
   #releases = 0;
+  #fanOuts = 0;
 
   private constructor(options: EpochKeeperOptions) {
     this.#options = options;
@@ -117,6 +118,7 @@ export class EpochKeeper {
       if (this.#epochs.has(epoch.number)) continue;
       this.#epochs.set(epoch.number, epoch);
       this.#releases = 0;
+      this.#fanOuts = 0;
       for (const listener of this.#listeners) listener(epoch);
     }
   }
@@ -150,6 +152,11 @@ export class EpochKeeper {
     this.#releases += releases;
   }
 
+  /** One that was admitted. Nodes remember twice `maxReleases` of an epoch, and not every one comes to be released. */
+  countFanOut(): void {
+    this.#fanOuts++;
+  }
+
   /** Calls back for every epoch that this keeper opens or finds from now on, until disposed. */
   onOpened(listener: (epoch: Epoch) => void): Disposable {
     this.#listeners.add(listener);
@@ -170,7 +177,7 @@ export class EpochKeeper {
     const due =
       newest === undefined ||
       now >= newest.roster.not_after - this.terms.overlapS ||
-      this.#releases >= this.terms.maxReleases ||
+      Math.max(this.#releases, this.#fanOuts) >= this.terms.maxReleases ||
       !isSameFederation(newest.roster, this.#options.federation());
     return due ? await this.#openNext((newest?.number ?? this.#lastNumber()) + 1, now) : undefined;
   }

@@ -1,6 +1,7 @@
 // The authority's HTTP listener: the OpenID provider, the pages for people, status lists, and the audit log for everybody.
 import type { Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
+import { BACKLOG } from "../core/http-server.ts";
 import type { ConsentService } from "./consent-service.ts";
 import { serveLog } from "./log/serve.ts";
 import { createConsentHttp } from "./oidc/http.ts";
@@ -31,7 +32,8 @@ export async function serveAuthorityHttp(
     return await reply.status(status).headers(headers).send(body);
   });
   try {
-    const url = await app.listen({ host: settings.bind, port: settings.authorityPort });
+    const { bind: host, authorityPort: port } = settings;
+    const url = await app.listen({ host, port, backlog: BACKLOG });
     return { url, [Symbol.asyncDispose]: () => app.close() };
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;

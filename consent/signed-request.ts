@@ -38,14 +38,14 @@ export function readClaims(body: Uint8Array): string | undefined {
   return parseJsonWith(QueryBody, text, "request-malformed", "body").claims;
 }
 
-/** Whose token it says it is, unverified: enough to turn somebody away by, and for nothing else. */
-export function claimedClient(token: string): string | undefined {
+/** Whose token it says it is, unverified, or nobody's (""): enough to turn somebody away by, and for nothing else. */
+export function claimedClient(token: string): string {
   try {
     const { client_id: clientId } = decodeJwt(token);
-    return typeof clientId === "string" ? clientId : undefined;
+    return typeof clientId === "string" ? clientId : "";
   } catch {
     // Not a token at all: what verifies it says so.
-    return undefined;
+    return "";
   }
 }
 

@@ -5,9 +5,8 @@ import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
-import { periodSeconds } from "./consent-claims.ts";
+import { LONGEST_TERM, periodSeconds } from "./consent-claims.ts";
 import { newestRoster } from "./epochs.ts";
-import { LONGEST_TERM } from "./oidc/request-profile.ts";
 import {
   loadSigningKeys,
   rotateSigningKeys,

@@ -20,6 +20,7 @@ import {
 } from "../crypto/index.ts";
 import { verifyKeyProof } from "./batch-proof.ts";
 import { PurposeScope } from "./consent-claims.ts";
+import { LAWFUL_BASES } from "./lawful-basis.ts";
 import { TrainingAsk } from "./training-requests.ts";
 
 export const TRAINING_PATH = "/v1/training-jobs";
@@ -54,7 +55,6 @@ const Job = z.strictObject({
 export const MOST_LABEL_BLOCKS = 1024;
 
 /** On what ground personal data is trained on (PIPL article 13), in the Data Privacy Vocabulary's words. */
-export const LAWFUL_BASES = ["dpv:Consent", "dpv:Contract", "dpv:LegalObligation"] as const;
 const LawfulBasis = z.strictObject({
   basis: z.enum(LAWFUL_BASES),
   /** Where that is written down at the institution: a document, a clause, a consent text. */

@@ -1,5 +1,5 @@
 // RFC 8785 canonical JSON and its SHA-256: what is signed, hashed or logged is always these bytes.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import canonicalize from "canonicalize";
 
 /** The RFC 8785 serialisation of a JSON value. Throws on anything JSON cannot hold (a bug). */
@@ -10,15 +10,15 @@ export function canonicalJson(value: unknown): string {
 }
 
 export function sha256(data: string | Uint8Array): Buffer {
-  return createHash("sha256").update(data).digest();
+  return hash("sha256", data, "buffer");
 }
 
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex");
+  return hash("sha256", data, "hex");
 }
 
 export function sha256Base64url(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("base64url");
+  return hash("sha256", data, "base64url");
 }
 
 /** A UUIDv8 (RFC 9562 §5.8) of the text's SHA-256. */

@@ -13,6 +13,12 @@ export function nowSeconds(clock: Clock): number {
   return Math.floor(clock.nowMs() / 1000);
 }
 
+/** The day it is by the tables' clock, Asia/Shanghai, YYYY-MM-DD: between midnight and eight it is not UTC's. */
+export function shanghaiDay(clock: Clock): string {
+  const now = Temporal.Instant.fromEpochMilliseconds(clock.nowMs());
+  return now.toZonedDateTimeISO("Asia/Shanghai").toPlainDate().toString();
+}
+
 /** A clock for tests and simulations; it moves only when told to. */
 export class ManualClock implements Clock {
   #nowMs: number;

@@ -23,7 +23,7 @@ export const Settings = z.object({
   WJF_BIND: z.string().min(1).default("127.0.0.1"),
   /** A TLS terminator stands in front of the authority, and alone can reach it: its `X-Forwarded-*` headers are believed. */
   WJF_TRUST_PROXY: z.stringbool().default(false),
-  /** Open HTTP connections that gateway and authority each take; further ones are closed. */
+  /** Open HTTP connections that gateway and authority each take; further ones are refused and closed. */
   WJF_MAX_CONNECTIONS: Numeral.pipe(z.int().min(1).max(100_000)).default(HTTP_LIMITS.connections),
   WJF_GATEWAY_PORT: Port.default(8080),
   WJF_AUTHORITY_PORT: Port.default(8081),
@@ -54,7 +54,7 @@ export const Settings = z.object({
       .min(10)
       .max(7 * 86_400),
   ).default(86_400),
-  /** Or until so many releases; a node remembers twice as many fan-outs, each of which it answers once. */
+  /** Or until so many releases; a node answers twice as many fan-outs of an epoch, each once. */
   WJF_EPOCH_MAX_RELEASES: Numeral.pipe(z.int().min(1).max(65_536)).default(65_536),
   /** Probability that a release's merge is audited. */
   WJF_MERGE_AUDIT_PROBABILITY: Numeral.pipe(z.number().min(0).max(1)).default(1),

@@ -160,6 +160,24 @@ export const ERRORS = {
     title: "The authority knows of no such consent.",
     next: "Get a new consent token.",
   },
+  "consent-refused": {
+    grpc: grpc.PERMISSION_DENIED,
+    http: 403,
+    title: "The person was asked for this consent and has not given it.",
+    next: "Respect that; the person may be asked for something else.",
+  },
+  "person-unknown": {
+    grpc: grpc.NOT_FOUND,
+    http: 404,
+    title: "Nobody is known by this identifier who could be asked for consent.",
+    next: "Check the number; a person without a phone in their name cannot be asked.",
+  },
+  "scope-refused": {
+    grpc: grpc.PERMISSION_DENIED,
+    http: 403,
+    title: "This institution may not ask for consent for this purpose or product.",
+    next: "Ask for what it is registered for, or have the consent authority's operator register more.",
+  },
   "consent-transition": {
     grpc: grpc.FAILED_PRECONDITION,
     http: 409,
@@ -284,7 +302,7 @@ export const ERRORS = {
   overloaded: {
     grpc: grpc.RESOURCE_EXHAUSTED,
     http: 503,
-    title: "The gateway has as much work as it can take.",
+    title: "There is as much work here as can be taken.",
     next: "Try again after `Retry-After` seconds.",
     retryable: true,
   },

@@ -2,7 +2,8 @@
 // from holding the process, and headers that keep a browser from doing anything with a response but show it. RFC 9110 §8.4,
 // RFC 6797, OWASP's HTTP security headers. Node's parser refuses what smuggling needs (RFC 9112 §11.2) as long as
 // `insecureHTTPParser` stays off.
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { WjfError } from "./errors.ts";
 
@@ -13,8 +14,9 @@ export interface HttpLimits {
   readonly checkEveryMs: number;
   readonly headerBytes: number;
   readonly headers: number;
-  /** Further connections are closed at once. */
   readonly connections: number;
+  /** So many further ones are let in to be told: their first request is refused. Those beyond are closed at once. */
+  readonly refusedConnections: number;
 }
 
 export const HTTP_LIMITS: HttpLimits = {
@@ -23,7 +25,17 @@ export const HTTP_LIMITS: HttpLimits = {
   headerBytes: 16 * 1024,
   headers: 64,
   connections: 4096,
+  refusedConnections: 1024,
 };
+
+/**
+ * Connections that the kernel keeps until they are accepted. What is beyond it drops in silence, and who calls tries again after one
+ * second, then three, then seven: a burst is then read long after it is over. Linux allows as many (`net.core.somaxconn`).
+ */
+export const BACKLOG = 4096;
+
+/** Seconds a client should wait before it repeats a request that was refused for now. */
+export const RETRY_AFTER_S = 1;
 
 /** For `fastify({ http })`. */
 export function serverOptions(limits: HttpLimits) {
@@ -56,18 +68,40 @@ function letGo(request: IncomingMessage): void {
   }, LINGER_MS).unref();
 }
 
+/** Whether a connection is one that came when there were as many as are taken. */
+function countConnections(server: Server, limits: HttpLimits): (socket: Socket) => boolean {
+  const beyond = new WeakSet<Socket>();
+  let taken = 0;
+  server.maxConnections = limits.connections + limits.refusedConnections;
+  server.on("connection", (socket: Socket) => {
+    if (taken >= limits.connections) {
+      beyond.add(socket);
+      return;
+    }
+    taken++;
+    socket.once("close", () => taken--);
+  });
+  return (socket) => beyond.has(socket);
+}
+
 /** @param url by which the outside knows this server: HSTS goes out only where that is HTTPS. */
 export function protect(app: FastifyInstance, limits: HttpLimits, url: string): void {
   const headers = Object.entries({
     ...SECURITY_HEADERS,
     ...(url.startsWith("https:") && { "strict-transport-security": HSTS }),
   });
-  app.server.maxConnections = limits.connections;
+  const isBeyond = countConnections(app.server, limits);
   app.server.maxHeadersCount = limits.headers;
   // Straight onto the raw response: those that are hijacked have them too. What a route sets itself comes later and wins.
   app.addHook("onRequest", (request, reply, done) => {
     for (const [name, value] of headers) reply.raw.setHeader(name, value);
     reply.raw.once("finish", () => letGo(request.raw));
+    if (isBeyond(request.raw.socket)) {
+      reply.raw.setHeader("connection", "close");
+      reply.raw.setHeader("retry-after", RETRY_AFTER_S);
+      done(new WjfError("overloaded"));
+      return;
+    }
     const coding = request.headers["content-encoding"];
     // Nothing is decompressed here, so nothing small can become large.
     done(

@@ -2,7 +2,7 @@
 export * from "./descriptor.ts";
 export * from "./he-scheme.ts";
 export * from "./keys.ts";
-export { Masks } from "./masks.ts";
+export { maskNonce, Masks } from "./masks.ts";
 export * from "./receipt.ts";
 export { SealScheme } from "./seal-scheme.ts";
 export * from "./sealing.ts";

@@ -1,7 +1,7 @@
 // Pairwise masks: nodes i and j share k_ij, and what i adds j subtracts, so that only the sum over every participant
 // of a fan-out means anything. DESIGN §3 "Pairwise masks"; the construction of Bonawitz et al., CCS 2017 §4, without
 // its dropout recovery: a fan-out that loses a node is asked again with a smaller roster.
-// Never use one digest D for two different vectors under the same roster: D is the nonce.
+// Never use one digest D, or one that begins like it, for two different vectors under the same roster: D is the nonce.
 import {
   createCipheriv,
   createPrivateKey,
@@ -14,6 +14,11 @@ import type { PrivateX25519Jwk, PublicX25519Jwk } from "./keys.ts";
 
 const WORD_BYTES = 8;
 const TWO_32 = 2 ** 32;
+
+/** The part of D that masks depend on: digests that begin with the same 96 bits give the same masks. */
+export function maskNonce(digest: Buffer): Buffer {
+  return digest.subarray(0, 12);
+}
 
 /** One node's half of every pair in a roster. */
 export class Masks {
@@ -52,11 +57,11 @@ export class Masks {
   /**
    * Adds Σ_{j>i} PRF(k_ij, D) − Σ_{j<i} PRF(k_ij, D) to the vector, modulo t, in place.
    * @param participants the provinces of this fan-out; all of them must be in the roster.
-   * @param digest D, the descriptor's SHA-256; its first 12 bytes are the AES-CTR nonce.
+   * @param digest D, the descriptor's SHA-256; `maskNonce` of it is the AES-CTR nonce.
    */
   apply(slots: Uint32Array, participants: readonly ProvinceCode[], digest: Buffer): void {
     const zeros = Buffer.alloc(slots.length * WORD_BYTES);
-    const iv = Buffer.concat([digest.subarray(0, 12), Buffer.alloc(4)]);
+    const iv = Buffer.concat([maskNonce(digest), Buffer.alloc(4)]);
     const sums: WordSums = {
       low: new Float64Array(slots.length),
       high: new Float64Array(slots.length),

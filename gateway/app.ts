@@ -19,25 +19,20 @@ import {
 import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
-import { type HttpLimits, protect, serverOptions } from "../core/http-server.ts";
+import { type HttpLimits, protect, RETRY_AFTER_S, serverOptions } from "../core/http-server.ts";
 import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
 import { secondsSince } from "../core/metrics.ts";
 import { describeSpan, inSpan } from "../core/tracing.ts";
-import {
-  claimedClient,
-  type FederationView,
-  requestRules,
-  verifySignedRequest,
-} from "../consent/verifier.ts";
+import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
 import type { Alerts } from "./alerts/index.ts";
 import type { Batches } from "./batches/index.ts";
 import type { Coalescer } from "./coalescer.ts";
-import { readCredentials } from "./credentials.ts";
+import { claimedSender, readCredentials } from "./credentials.ts";
 import { queries, queryDurations, refusals } from "./metrics.ts";
-import { pendingQuery } from "./pending-query.ts";
-import { RETRY_AFTER_S, toProblem, toWjfError } from "./problem.ts";
+import { type PendingQuery, pendingQuery } from "./pending-query.ts";
+import { toProblem, toWjfError } from "./problem.ts";
 import type { ProvincePool } from "./province-pool.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { infoRoutes } from "./info-routes.ts";
@@ -125,9 +120,10 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
 
 async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<void> {
   const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
-  app.addHook("onRequest", (request, _reply, done) => {
+  app.addHook("onRequest", async (request) => {
     limitBodyTime(request);
-    done();
+    // By the head alone: refusing must cost much less than answering, or refusing takes the time that answers need.
+    parts.coalescer.requireRoom(claimedSender(request));
   });
   app.post("/v1/queries", {
     schema: queryRouteSchema,
@@ -161,11 +157,29 @@ function limitBodyTime({ raw }: FastifyRequest): void {
 async function answerQuery(
   request: FastifyRequest,
   replays: ReplayGuard,
-  { view, catalogue, clock, coalescer }: GatewayParts,
+  parts: GatewayParts,
 ): Promise<ReleaseOutcome> {
+  const query = await readQuery(request, replays, parts);
+  const startedMs = performance.now();
+  let result: ReleaseOutcome["result"] = "refusal";
+  try {
+    const outcome = await parts.coalescer.submit(query);
+    result = outcome.result;
+    return outcome;
+  } finally {
+    const { product } = query.item;
+    queries.inc({ product, result });
+    queryDurations.observe({ product }, secondsSince(startedMs));
+  }
+}
+
+async function readQuery(
+  request: FastifyRequest,
+  replays: ReplayGuard,
+  { view, catalogue, clock, coalescer }: GatewayParts,
+): Promise<PendingQuery> {
   const credentials = readCredentials(request);
-  // Before any signature: refusing must cost much less than answering, or refusing takes the time that answers need.
-  coalescer.requireRoom(claimedClient(credentials.token));
+  using _room = coalescer.holdRoom(claimedSender(request));
   const rules = requestRules(view.current(), catalogue, MAX_PROOF_AGE_S);
   const verified = await verifySignedRequest(credentials, rules, clock);
   const product = requireProduct(catalogue, verified.product);
@@ -180,16 +194,7 @@ async function answerQuery(
   view.requireNotWithdrawn(verified.consent.status);
   replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
   const sealed = request.headers.accept?.includes("application/jose") ?? false;
-  const startedMs = performance.now();
-  let result: ReleaseOutcome["result"] = "refusal";
-  try {
-    const outcome = await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
-    result = outcome.result;
-    return outcome;
-  } finally {
-    queries.inc({ product: product.ref, result });
-    queryDurations.observe({ product: product.ref }, secondsSince(startedMs));
-  }
+  return pendingQuery(verified, credentials, sealed, catalogue);
 }
 
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -1,6 +1,6 @@
 // Requests that wait together travel together: one ciphertext per node carries up to 2,047 slots of answers, at the
 // price of one. While fan-outs are in flight whatever arrives queues for the next; when idle nothing waits.
-// Institutions take turns; the queue is bounded in length, and each institution's part of it in time, so that what is over
+// Institutions take turns. What waits is bounded by what few fan-outs can carry, shared by the institutions that wait: what is over
 // capacity is refused while it can still be asked elsewhere or later. docs/decisions/091-turned-away-early.md.
 import { WjfError } from "../core/errors.ts";
 import { HE_PARAMETERS } from "../crypto/index.ts";
@@ -13,10 +13,10 @@ export type Dispatch = (group: readonly PendingQuery[]) => Promise<readonly Rele
 export interface CoalescerLimits {
   /** Fan-outs under way at once. */
   readonly inFlight: number;
-  /** Questions that may wait. */
+  /** Questions that may wait, of all institutions. */
   readonly waiting: number;
-  /** While an institution's oldest question has waited longer than this, no further one of its is taken, in milliseconds. */
-  readonly waitMs: number;
+  /** Fan-outs that may wait; an institution is taken no further question from while its own fill its share of them. */
+  readonly waitingFanOuts: number;
   /** Questions in one fan-out. */
   readonly groupItems: number;
 }
@@ -24,7 +24,7 @@ export interface CoalescerLimits {
 export const DEFAULT_LIMITS: CoalescerLimits = {
   inFlight: 2,
   waiting: 1024,
-  waitMs: 2000,
+  waitingFanOuts: 2,
   groupItems: 512,
 };
 
@@ -33,30 +33,35 @@ const SLOTS = HE_PARAMETERS.polyModulusDegree - 1;
 
 interface Waiting {
   readonly query: PendingQuery;
-  readonly sinceMs: number;
   readonly outcome: PromiseWithResolvers<ReleaseOutcome>;
+}
+
+/** An institution's questions, first come first. */
+interface Line {
+  readonly questions: Waiting[];
+  /** What they take of a fan-out, in slots. */
+  slots: number;
 }
 
 export class Coalescer {
   readonly #dispatch: Dispatch;
   readonly limits: CoalescerLimits;
-  readonly #nowMs: () => number;
-  /** FIFO per institution; the map's order is whose turn is next. */
-  readonly #queues = new Map<string, Waiting[]>();
+  /** By institution; the map's order is whose turn is next. */
+  readonly #lines = new Map<string, Line>();
   /** Waiting or in flight, by query id. */
   readonly #known = new Map<string, Waiting>();
+  /** Questions that are being verified, by the institution that they claim to be of. */
+  readonly #held = new Map<string, number>();
   #waiting = 0;
+  #holding = 0;
   #inFlight = 0;
+  /** Of a question in the last fan-out, on average: what one is taken to need before it is read. */
+  #usualSlots: number;
 
-  /** @param nowMs a monotonic clock. */
-  constructor(
-    dispatch: Dispatch,
-    limits: CoalescerLimits = DEFAULT_LIMITS,
-    nowMs = () => performance.now(),
-  ) {
+  constructor(dispatch: Dispatch, limits: CoalescerLimits = DEFAULT_LIMITS) {
     this.#dispatch = dispatch;
     this.limits = limits;
-    this.#nowMs = nowMs;
+    this.#usualSlots = leastSlots(limits);
   }
 
   get waiting(): number {
@@ -67,11 +72,36 @@ export class Coalescer {
     return this.#inFlight;
   }
 
-  /** @throws WjfError `overloaded` if a question of this institution would not be taken now. */
-  requireRoom(clientId: string | undefined): void {
-    const oldest = clientId === undefined ? undefined : this.#queues.get(clientId)?.[0];
-    const isLate = oldest !== undefined && this.#nowMs() - oldest.sinceMs > this.limits.waitMs;
-    if (isLate || this.#waiting >= this.limits.waiting) throw new WjfError("overloaded");
+  /**
+   * @param clientId the institution, or which one it claims to be.
+   * @throws WjfError `overloaded` if a question of it would not be taken now.
+   */
+  requireRoom(clientId: string): void {
+    const line = this.#lines.get(clientId);
+    const slots = (line?.slots ?? 0) + (this.#held.get(clientId) ?? 0) * this.#usualSlots;
+    const institutions = this.#lines.size + (line === undefined ? 1 : 0);
+    const isFull = slots * institutions >= SLOTS * this.limits.waitingFanOuts;
+    if (isFull || this.#waiting + this.#holding >= this.limits.waiting) {
+      throw new WjfError("overloaded");
+    }
+  }
+
+  /**
+   * Keeps room for a question while it is verified, until disposed: or everything that comes meanwhile is verified for the same
+   * room. @param clientId which institution it claims to be. @throws WjfError `overloaded`.
+   */
+  holdRoom(clientId: string): Disposable {
+    this.requireRoom(clientId);
+    this.#holding++;
+    this.#held.set(clientId, (this.#held.get(clientId) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        this.#holding--;
+        const left = (this.#held.get(clientId) ?? 0) - 1;
+        if (left > 0) this.#held.set(clientId, left);
+        else this.#held.delete(clientId);
+      },
+    };
   }
 
   /**
@@ -85,18 +115,20 @@ export class Coalescer {
       return await known.outcome.promise;
     }
     this.requireRoom(query.clientId);
-    const waiting: Waiting = {
-      query,
-      sinceMs: this.#nowMs(),
-      outcome: Promise.withResolvers(),
-    };
+    const waiting: Waiting = { query, outcome: Promise.withResolvers() };
     this.#known.set(query.item.query_id, waiting);
-    const queue = this.#queues.get(query.clientId);
-    if (queue) queue.push(waiting);
-    else this.#queues.set(query.clientId, [waiting]);
+    const line = this.#lines.get(query.clientId) ?? { questions: [], slots: 0 };
+    this.#lines.set(query.clientId, line);
+    line.questions.push(waiting);
+    line.slots += this.#slotsOf(waiting);
     this.#waiting++;
     this.#pump();
     return await waiting.outcome.promise;
+  }
+
+  /** A fan-out is full by slots or by questions, whichever is first. */
+  #slotsOf({ query }: Waiting): number {
+    return Math.max(query.item.slot_width, leastSlots(this.limits));
   }
 
   #pump(): void {
@@ -112,17 +144,19 @@ export class Coalescer {
     const group: Waiting[] = [];
     let slots = 0;
     while (this.#waiting > 0 && group.length < this.limits.groupItems) {
-      const [clientId, queue] = this.#queues.entries().next().value as [string, Waiting[]];
-      const next = queue[0] as Waiting;
+      const [clientId, line] = this.#lines.entries().next().value as [string, Line];
+      const next = line.questions[0] as Waiting;
       if (slots + next.query.item.slot_width > SLOTS) break;
       slots += next.query.item.slot_width;
-      queue.shift();
+      line.questions.shift();
+      line.slots -= this.#slotsOf(next);
       this.#waiting--;
-      this.#queues.delete(clientId);
-      // Back of the line.
-      if (queue.length > 0) this.#queues.set(clientId, queue);
+      this.#lines.delete(clientId);
+      // The next institution's turn.
+      if (line.questions.length > 0) this.#lines.set(clientId, line);
       group.push(next);
     }
+    this.#usualSlots = Math.max(slots / group.length, leastSlots(this.limits));
     return group;
   }
 
@@ -142,4 +176,8 @@ export class Coalescer {
       this.#pump();
     }
   }
+}
+
+function leastSlots({ groupItems }: CoalescerLimits): number {
+  return Math.ceil(SLOTS / groupItems);
 }

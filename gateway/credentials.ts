@@ -2,6 +2,7 @@
 // verified here. RFC 9449 §7.1.
 import type { FastifyRequest } from "fastify";
 import { WjfError } from "../core/errors.ts";
+import { claimedClient } from "../consent/verifier.ts";
 
 /** @throws WjfError `token-missing`, `token-malformed`, `dpop-missing`, `dpop-malformed`. */
 export function readCredentials(request: FastifyRequest): {
@@ -11,6 +12,16 @@ export function readCredentials(request: FastifyRequest): {
 } {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   return { token: readToken(request), proof: readProof(request), body };
+}
+
+/** Whose request the head alone says that it is; "" of no institution. */
+export function claimedSender(request: FastifyRequest): string {
+  try {
+    return claimedClient(readToken(request));
+  } catch {
+    // Refused in its turn, with the rest of the request at hand.
+    return "";
+  }
 }
 
 /** @throws WjfError `token-missing`, `token-malformed`. */

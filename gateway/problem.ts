@@ -13,9 +13,6 @@ export interface Problem {
   readonly instance: string;
 }
 
-/** Seconds a client should wait before it repeats a retryable request. */
-export const RETRY_AFTER_S = 1;
-
 /** @param instance the request's id, which the log has too. */
 export function toProblem(error: WjfError, instance: string): Problem {
   return { ...describeError(error.code, error.detail), instance: `urn:request:${instance}` };

@@ -4,7 +4,7 @@ import { LiveCatalogue, packageFolder } from "../catalogue/index.ts";
 import { systemClock } from "../core/clock.ts";
 import { partyFolder, type Settings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
-import { HTTP_LIMITS } from "../core/http-server.ts";
+import { BACKLOG, HTTP_LIMITS } from "../core/http-server.ts";
 import type { Logger } from "../core/log.ts";
 import { systemRandom } from "../core/random.ts";
 import { VERSION } from "../core/version.ts";
@@ -112,13 +112,13 @@ export async function startGateway(
 }
 
 interface Listener {
-  listen(options: { host: string; port: number }): Promise<string>;
+  listen(options: { host: string; port: number; backlog: number }): Promise<string>;
 }
 
 /** @throws WjfError `port-in-use`. */
 async function listen(app: Listener, { bind, gatewayPort }: Settings): Promise<string> {
   try {
-    return await app.listen({ host: bind, port: gatewayPort });
+    return await app.listen({ host: bind, port: gatewayPort, backlog: BACKLOG });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
     throw new WjfError("port-in-use", `${bind}:${gatewayPort} (WJF_GATEWAY_PORT)`, { cause });

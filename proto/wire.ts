@@ -1,7 +1,11 @@
 // weijifen.proto as TypeScript: service definitions for gRPC, and for every message a zod schema that is both its type
 // and its check. Whoever receives a message parses it first; sizes are capped here.
 import { fileURLToPath } from "node:url";
-import { loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
+import {
+  loadPackageDefinition,
+  type MethodDefinition,
+  type ServiceClientConstructor,
+} from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { z } from "zod";
 import { type ErrorCode, isErrorCode } from "../core/errors.ts";
@@ -11,6 +15,23 @@ const definition = loadSync(fileURLToPath(new URL("./weijifen.proto", import.met
   defaults: true,
   oneofs: true,
 });
+
+/**
+ * One message goes to 31 provinces, and is written once: 1.7 µs for each watch and province otherwise.
+ * Nobody may change a request that has been sent.
+ */
+function writeOnce(method: MethodDefinition<object, unknown>): void {
+  const write = method.requestSerialize;
+  const written = new WeakMap<object, Buffer>();
+  method.requestSerialize = (message) => written.getOrInsertComputed(message, write);
+}
+
+const provinceNode = definition["weijifen.v1.ProvinceNode"] as unknown as Record<
+  "Evaluate" | "EvaluateBatch",
+  MethodDefinition<object, unknown>
+>;
+writeOnce(provinceNode.Evaluate);
+writeOnce(provinceNode.EvaluateBatch);
 
 interface Loaded {
   weijifen: {

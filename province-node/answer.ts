@@ -32,7 +32,7 @@ import type { EvaluateReply, EvaluateRequest, ItemCredentials } from "../proto/i
 import type { BaselineStore } from "./baseline-store.ts";
 import type { ClaimsOpener } from "./claims-opener.ts";
 import { evaluateItem } from "./evaluate.ts";
-import { FanOutGuard } from "./fan-out-guard.ts";
+import type { FanOutGuard } from "./fan-out-guard.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import { countQuestions } from "./metrics.ts";
 import type { ModelGate } from "./models/gate.ts";
@@ -59,6 +59,8 @@ export interface NodeParts {
   readonly ownKeys: OwnKeys;
   readonly scheme: HeScheme;
   readonly view: FederationView;
+  /** One for all that answers here: a fan-out and a batch must not meet under the same masks either. */
+  readonly guard: FanOutGuard;
   readonly store: FeatureStore;
   readonly catalogue: Catalogue;
   /** Which institutions' models run here. */
@@ -87,24 +89,22 @@ export function rosterMasks(province: ProvinceCode, modulus: number): NodeParts[
 export class FanOutAnswerer {
   readonly #parts: NodeParts;
   readonly #keyring: ReplyKeyring;
-  readonly #guard: FanOutGuard;
 
   constructor(parts: NodeParts, keyring: ReplyKeyring) {
     this.#parts = parts;
     this.#keyring = keyring;
-    this.#guard = new FanOutGuard(parts.province, parts.view);
   }
 
   /** @throws WjfError `descriptor-invalid` or `epoch-unknown`; an item's own fault is a refusal in the receipt. */
   async answer(request: EvaluateRequest): Promise<EvaluateReply> {
     const pending = pendingReply(this.#parts.replyQuantumMs);
     const digested = parseDescriptor(request.descriptor);
-    const epoch = this.#guard.requireMember(digested.descriptor);
+    const epoch = this.#parts.guard.requireMember(digested.descriptor);
     const { items } = digested.descriptor;
     if (request.credentials.length !== items.length) {
       throw new WjfError("descriptor-invalid", "credentials: one for every item");
     }
-    this.#guard.requireFresh(digested.digest);
+    this.#parts.guard.requireFresh(digested.digest, epoch);
     const admission = openAdmissionOf(request, digested, epoch, nowSeconds(this.#parts.clock));
     describeSpan({
       "wjf.province": this.#parts.province,

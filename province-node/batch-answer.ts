@@ -22,7 +22,6 @@ import {
 import type { EvaluateBatchReply, EvaluateBatchRequest } from "../proto/index.ts";
 import type { NodeParts } from "./answer.ts";
 import { evaluateItem } from "./evaluate.ts";
-import { FanOutGuard } from "./fan-out-guard.ts";
 import { countQuestions } from "./metrics.ts";
 import { type PendingReply, pendingReply } from "./reply-quantum.ts";
 import type { ReplyKeyring } from "./reply-keys.ts";
@@ -39,20 +38,18 @@ type Mode = { readonly product: Product; readonly refusal?: ErrorCode };
 export class BatchAnswerer {
   readonly #parts: NodeParts;
   readonly #keyring: ReplyKeyring;
-  readonly #guard: FanOutGuard;
 
   constructor(parts: NodeParts, keyring: ReplyKeyring) {
     this.#parts = parts;
     this.#keyring = keyring;
-    this.#guard = new FanOutGuard(parts.province, parts.view);
   }
 
   /** @throws WjfError `descriptor-invalid`, `epoch-unknown`, `receipt-invalid`, `product-unknown`. */
   async answer(request: EvaluateBatchRequest): Promise<EvaluateBatchReply> {
     const pending = pendingReply(this.#parts.replyQuantumMs);
     const digested = parseBatchDescriptor(request.descriptor);
-    const epoch = this.#guard.requireMember(digested.descriptor);
-    this.#guard.requireFresh(digested.digest);
+    const epoch = this.#parts.guard.requireMember(digested.descriptor);
+    this.#parts.guard.requireFresh(digested.digest, epoch);
     const manifest = this.#openManifest(request, digested.descriptor, epoch);
     const rows = this.#rows(request, manifest);
     const products = rows.map(({ product }) => product);

@@ -1,5 +1,5 @@
 // The public face of province-node/.
-export { createNodeKeys, enrolNode, renewNodeKeys } from "./own-keys.ts";
+export { createNodeKeys, enrolNode, hasNodeKeys, renewNodeKeys } from "./own-keys.ts";
 export { type DealtKeys, storeDealtKeys } from "./secrets.ts";
 export { type RunningNode, startProvinceNode } from "./start.ts";
 export { drain, isDrained, resume } from "./maintenance.ts";

@@ -7,6 +7,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { ProductRef } from "../core/ids.ts";
 import { liveGauge, SECONDS } from "../core/metrics.ts";
 import type { FederationView } from "../consent/verifier.ts";
+import type { FanOutGuard } from "./fan-out-guard.ts";
 
 const questions = new Counter({
   name: "wjf_node_questions_total",
@@ -27,6 +28,14 @@ export const heDurations = new Histogram({
 
 const ready = liveGauge("wjf_node_ready", "1 when an epoch is in force here");
 const epoch = liveGauge("wjf_node_epoch", "The newest epoch in force");
+const fanOuts = liveGauge(
+  "wjf_node_epoch_fan_outs",
+  "Fan-outs answered under the newest epoch asked about",
+);
+const fanOutsLimit = liveGauge(
+  "wjf_node_epoch_fan_outs_limit",
+  "Fan-outs after which the node refuses all others of that epoch",
+);
 const drained = liveGauge("wjf_node_drained", "1 while the province is in maintenance");
 
 /** @param asked one product for every question, as the gateway wrote it: what no catalogue has is not counted. */
@@ -52,11 +61,12 @@ function tally<T>(values: readonly T[]): Map<T, number> {
 
 export interface Watched {
   readonly view: FederationView;
+  readonly guard: Pick<FanOutGuard, "fanOuts" | "maxFanOuts">;
   readonly isDrained: () => boolean;
 }
 
 /** Shows the running node in the gauges, until disposed. */
-export function watchNode({ view, isDrained }: Watched): Disposable {
+export function watchNode({ view, guard, isDrained }: Watched): Disposable {
   const watches = new DisposableStack();
   watches.use(ready.watch((show) => show(view.ready ? 1 : 0)));
   watches.use(
@@ -64,6 +74,8 @@ export function watchNode({ view, isDrained }: Watched): Disposable {
       if (view.ready) show(view.current().roster.epoch);
     }),
   );
+  watches.use(fanOuts.watch((show) => show(guard.fanOuts)));
+  watches.use(fanOutsLimit.watch((show) => show(guard.maxFanOuts)));
   watches.use(drained.watch((show) => show(isDrained() ? 1 : 0)));
   return watches;
 }

@@ -30,16 +30,23 @@ const SIGNING = "signing.jwk";
 const MASK = "mask.jwk";
 const NEXT = "next";
 
-/** Makes a node's first keys. */
+/** Makes a node's first keys. A signing key that is there, from a run that a crash has cut short, stays. */
 export function createNodeKeys(folder: string): NodeEnrolment {
-  writeSecretFile(join(folder, SIGNING), JSON.stringify(generateP256("sig")));
+  if (!existsSync(join(folder, SIGNING))) {
+    writeSecretFile(join(folder, SIGNING), JSON.stringify(generateP256("sig")));
+  }
   writeSecretFile(join(folder, MASK), JSON.stringify(generateX25519()));
   return enrolment(folder);
 }
 
+/** The mask key is made last. */
+export function hasNodeKeys(folder: string): boolean {
+  return existsSync(join(folder, MASK));
+}
+
 /** As they are, or made where there are none. @throws WjfError `secret-missing`, `config-invalid`. */
 export function enrolNode(folder: string): NodeEnrolment {
-  return existsSync(join(folder, MASK)) ? enrolment(folder) : createNodeKeys(folder);
+  return hasNodeKeys(folder) ? enrolment(folder) : createNodeKeys(folder);
 }
 
 /**

@@ -13,6 +13,7 @@ import { FanOutAnswerer, type NodeParts, rosterMasks } from "./answer.ts";
 import { BatchAnswerer } from "./batch-answer.ts";
 import { BaselineStore } from "./baseline-store.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
+import { FanOutGuard } from "./fan-out-guard.ts";
 import { FeatureStore } from "./feature-store.ts";
 import { isDrained } from "./maintenance.ts";
 import { watchNode } from "./metrics.ts";
@@ -69,12 +70,14 @@ export async function startProvinceNode(
     stop.abort();
     await following;
   });
+  const guard = new FanOutGuard(province, { view, log });
   const parts: NodeParts = {
     province,
     secrets,
     ownKeys: new OwnKeys(secretsFolder),
     scheme,
     view,
+    guard,
     store,
     catalogue,
     models: resources.use(new ModelGate(folder, systemClock)),
@@ -95,7 +98,7 @@ export async function startProvinceNode(
     prepare: () => keyring.prepare(),
     isDrained: drained,
   };
-  resources.use(watchNode({ view, isDrained: drained }));
+  resources.use(watchNode({ view, guard, isDrained: drained }));
   const address = `${settings.bind}:${nodePort(settings, province)}`;
   const server = resources.use(await serveNode(answerers, identity, address, log));
   const owned = resources.move();

@@ -78,6 +78,7 @@ const DEPTH: Readonly<Record<string, number>> = {
   up: 1,
   demo: 1,
   ask: 1,
+  bench: 1,
   "authority province": 3,
   "node training": 3,
 };

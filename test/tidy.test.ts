@@ -86,6 +86,15 @@ describe("the ladder", () => {
     expect(reached).toContain("consent/signed-request.ts");
   });
 
+  test("the command line's face of consent/ does not bring the OpenID provider, which only the authority runs", () => {
+    const reached = reachableFrom(["consent/index.ts"]);
+    const bringing = sources.filter(({ imports }) =>
+      imports.some(({ specifier }) => specifier === "oidc-provider"),
+    );
+    expect(bringing.map(({ path }) => path)).toContain("consent/oidc/provider.ts");
+    expect(bringing.map(({ path }) => path).filter((path) => reached.has(path))).toEqual([]);
+  });
+
   test("every relative import names a file that is there, with its ending", () => {
     const known = new Set(files);
     const wrong = sources.flatMap(({ path, imports }) =>

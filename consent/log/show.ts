@@ -23,6 +23,7 @@ export interface ShownLeaf {
 export async function* showLeaves(
   reader: LogReader,
   filter: LeafFilter,
+  onProgress?: (leavesDone: number, leavesTotal: number) => void,
 ): AsyncGenerator<ShownLeaf> {
   const { size } = await readHead(reader);
   const wanted = Object.values(filter).map((value) => JSON.stringify(value));
@@ -37,6 +38,7 @@ export async function* showLeaves(
       const leaf = decodeLeaf(bytes);
       if (matches(leaf, filter)) yield { index: start + i, leaf };
     }
+    onProgress?.(start + width, size);
   }
 }
 

@@ -11,12 +11,17 @@ import {
 import { nowSeconds } from "../../core/clock.ts";
 import { sealSubject } from "../../crypto/subject.ts";
 import { findClient } from "../clients.ts";
-import { AUTHORIZATION_TYPE, ConsentClaims, periodSeconds } from "../consent-claims.ts";
+import {
+  AUTHORIZATION_TYPE,
+  ConsentClaims,
+  LONGEST_TERM,
+  periodSeconds,
+} from "../consent-claims.ts";
 import type { ConsentOptions } from "../consent-options.ts";
 import { type Consent, readConsent } from "../consent-record.ts";
 import { adapterFactory, CIBA_GRANT } from "./adapter.ts";
 import { accountOf, type Backchannel } from "./backchannel.ts";
-import { LONGEST_TERM, parseDetail, resourceScope } from "./request-profile.ts";
+import { parseDetail, resourceScope } from "./request-profile.ts";
 import { providerJwks, type SigningKeySet } from "./signing-keys.ts";
 
 /** The provider's paths that are served; it has others, and they stay unreachable. */
@@ -58,6 +63,7 @@ export function createProvider(parts: ProviderParts, keys: SigningKeySet): Provi
   });
   // consent/oidc/http.ts says in the forwarding headers where it was sent to, whatever the request said.
   provider.proxy = true;
+  provider.use((ctx, next) => next().then(() => correctDiscovery(ctx as KoaContextWithOIDC)));
   // A connection that breaks off. Without a listener Koa would print it.
   (provider as EventEmitter).on("error", (error: unknown) =>
     options.log.debug({ err: error }, "openid request broke off"),
@@ -88,7 +94,8 @@ function protocol(options: ConsentOptions): Configuration {
     },
     // draft-ietf-oauth-rfc7523bis §4: the issuer is the one audience, so an assertion is of no use elsewhere.
     assertJwtClientAuthClaimsAndHeader: (_ctx, claims) => {
-      if (claims["aud"] !== options.issuer) {
+      const audience = [claims["aud"]].flat();
+      if (audience.length !== 1 || audience[0] !== options.issuer) {
         throw new oidcErrors.InvalidClientAuth("aud must be the issuer identifier alone");
       }
       if (Number(claims["exp"]) > nowSeconds(options.clock) + ASSERTION_LIFETIME_S) {
@@ -96,12 +103,27 @@ function protocol(options: ConsentOptions): Configuration {
       }
     },
     discovery: {
-      // What is true beyond what the library says of itself.
-      authorization_details_types_supported: [AUTHORIZATION_TYPE],
-      backchannel_user_code_parameter_supported: false,
+      // What is true beyond what the library says of itself; what is not, `correctDiscovery` takes out.
       status_list_aggregation_endpoint: new URL("/status-lists", options.issuer).href,
     },
   };
+}
+
+/** Of an authorization endpoint, which is not served (RFC 8414 §2: required only for grants that use one). */
+const OF_AUTHORIZATION = [
+  "authorization_endpoint",
+  "authorization_response_iss_parameter_supported",
+  "claims_parameter_supported",
+  "code_challenge_methods_supported",
+  "response_modes_supported",
+] as const;
+
+/** The library writes these whatever it is configured to; its `discovery` setting only adds. */
+function correctDiscovery(ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc?.route !== "discovery") return;
+  const document = ctx.body as Record<string, unknown>;
+  for (const name of OF_AUTHORIZATION) delete document[name];
+  document["backchannel_user_code_parameter_supported"] = false;
 }
 
 function limits(options: ConsentOptions): Configuration {
@@ -123,6 +145,7 @@ function features({ options, backchannel }: ProviderParts): NonNullable<Configur
   return {
     devInteractions: { enabled: false },
     userinfo: { enabled: false },
+    pushedAuthorizationRequests: { enabled: false },
     rpInitiatedLogout: { enabled: false },
     dPoP: { enabled: true },
     ciba: {

@@ -6,6 +6,7 @@ import { describeIssues } from "../../core/parse.ts";
 import type { FindProduct, ProductNotice } from "../approval/data-classes.ts";
 import type { Client } from "../clients.ts";
 import {
+  LONGEST_TERM,
   type Period,
   periodSeconds,
   QueryAuthorization,
@@ -14,8 +15,6 @@ import {
 } from "../consent-claims.ts";
 import { findPurpose } from "../purposes.ts";
 
-/** The longest that a consent, and so its token and the key that signed it, can last. */
-export const LONGEST_TERM: Period = { unit: "YEAR", value: 1 };
 const DEFAULT_TERM: Record<QueryAuthorization["fetch"], Period> = {
   ONETIME: { unit: "DAY", value: 1 },
   PERIODIC: { unit: "DAY", value: 90 },

@@ -2,9 +2,10 @@
 // out, and every write of a holder is conditional on it. Transactions and queries only; when to try again is retry.ts's business.
 import type { Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
+import { chunks } from "../../core/database.ts";
 import type { GatewayDb, GatewayTx } from "../database.ts";
-import { GIVE_UP_MS } from "./retry.ts";
-import type { AlertAttemptTable, AlertOutcome, AlertState, AlertTable } from "./schema.ts";
+import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
+import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
 
 export type Alert = Selectable<AlertTable>;
 export type AlertAttempt = Selectable<AlertAttemptTable>;
@@ -15,16 +16,6 @@ export const LEASE_MS = 60_000;
 /** How long an alert can be replayed, and its id is known, after it was delivered or given up. */
 const RETENTION_MS = 30 * 86_400_000;
 
-export interface Settlement {
-  readonly alert: Alert;
-  readonly outcome: AlertOutcome;
-  readonly status: number | undefined;
-  readonly tookMs: number;
-  readonly state: AlertState;
-  /** When to try again; of a pending one. */
-  readonly dueAtMs: number;
-}
-
 export interface AlertStoreOptions {
   readonly db: GatewayDb;
   readonly clock: Clock;
@@ -34,10 +25,11 @@ export interface AlertStoreOptions {
   readonly onGone?: OnGone;
 }
 
-export type OnGone = (
-  tx: GatewayTx,
-  alert: Pick<Alert, "client_id" | "subject" | "sink">,
-) => Promise<void>;
+/** At most so many of one institution. */
+export interface Claim {
+  readonly clientId: string;
+  readonly limit: number;
+}
 
 export class AlertStore {
   readonly #db: GatewayDb;
@@ -74,32 +66,7 @@ export class AlertStore {
 
   /** Leases what has been due longest. Of two replicas that see the same alert one gets it. */
   async claim(clientId: string, limit: number): Promise<Alert[]> {
-    const now = this.#clock.nowMs();
-    const due = await this.#db
-      .selectFrom("alert")
-      .select("seq")
-      .where("client_id", "=", clientId)
-      .where("state", "=", "pending")
-      .where("due_at", "<=", now)
-      .orderBy("due_at")
-      .orderBy("seq")
-      .limit(limit)
-      .execute();
-    if (due.length === 0) return [];
-    const seqs = due.map(({ seq }) => seq);
-    return await this.#db
-      .updateTable("alert")
-      .set((eb) => ({
-        attempts: eb("attempts", "+", 1),
-        due_at: now + LEASE_MS,
-        lease_owner: this.#owner,
-      }))
-      .where("client_id", "=", clientId)
-      .where("seq", "in", seqs)
-      .where("state", "=", "pending")
-      .where("due_at", "<=", now)
-      .returningAll()
-      .execute();
+    return (await this.turn([], { clientId, limit })).claimed;
   }
 
   /**
@@ -107,75 +74,74 @@ export class AlertStore {
    * @returns for each, how many alerts it gave up.
    */
   async settle(settlements: readonly Settlement[]): Promise<number[]> {
+    return (await this.turn(settlements, { clientId: "", limit: 0 })).givenUp;
+  }
+
+  /** What has been tried is settled, and what is to be tried next claimed, in one transaction: its way to the disk costs most. */
+  async turn(
+    settlements: readonly Settlement[],
+    { clientId, limit }: Claim,
+  ): Promise<{ readonly givenUp: number[]; readonly claimed: Alert[] }> {
+    if (settlements.length === 0 && limit === 0) return { givenUp: [], claimed: [] };
     return await this.#db.transaction().execute(async (tx) => {
-      const givenUp: number[] = [];
-      for (const settlement of settlements) givenUp.push(await this.#settle(tx, settlement));
-      return givenUp;
+      const holder = { owner: this.#owner, clock: this.#clock, onGone: this.#onGone };
+      const givenUp = await recordSettlements(tx, settlements, holder);
+      return { givenUp, claimed: limit === 0 ? [] : await this.#claim(tx, clientId, limit) };
     });
   }
 
-  async #settle(tx: GatewayTx, { alert, ...result }: Settlement): Promise<number> {
+  async #claim(tx: GatewayTx, clientId: string, limit: number): Promise<Alert[]> {
     const now = this.#clock.nowMs();
-    const { client_id, seq, attempts } = alert;
-    const { numUpdatedRows } = await tx
-      .updateTable("alert")
-      .set({
-        state: result.state,
-        outcome: result.outcome,
-        due_at: result.dueAtMs,
-        lease_owner: null,
-        settled_at: result.state === "pending" ? null : now,
-      })
-      .where("client_id", "=", client_id)
-      .where("seq", "=", seq)
+    const due = await tx
+      .selectFrom("alert")
+      .select("seq")
+      .where("client_id", "=", clientId)
       .where("state", "=", "pending")
-      .where("lease_owner", "=", this.#owner)
-      .where("attempts", "=", attempts)
-      .executeTakeFirst();
-    if (numUpdatedRows !== 1n) return 0;
-    const { outcome, status = null, tookMs: took_ms } = result;
-    await tx
-      .insertInto("alert_attempt")
-      .values({ client_id, seq, attempt: attempts, at: now, outcome, status, took_ms })
+      .where("due_at", "<=", now)
+      // As the index has them: many are due in one second, and to sort those each time costs more than all the rest.
+      .orderBy("due_at")
+      .limit(limit)
       .execute();
-    // First: what it has still to tell is not to be sent to who wants no more, and is given up with the rest.
-    if (outcome === "gone") await this.#onGone?.(tx, alert);
-    return result.state === "dead" ? 1 + (await this.#giveUpWith(tx, alert, outcome)) : 0;
-  }
-
-  /**
-   * What would only be told the same by this sink: after 410 all that waits for this watch; otherwise all that it has not
-   * taken for as long, or a backlog would be given up at the pace at which a dead sink is tried.
-   */
-  async #giveUpWith(tx: GatewayTx, alert: Alert, outcome: AlertOutcome): Promise<number> {
-    const now = this.#clock.nowMs();
-    const waiting = tx
-      .updateTable("alert")
-      .set({ state: "dead", outcome, lease_owner: null, settled_at: now })
-      .where("client_id", "=", alert.client_id)
-      .where("sink", "=", alert.sink)
-      .where("state", "=", "pending");
-    const { numUpdatedRows } = await (
-      outcome === "gone"
-        ? waiting.where("subject", "=", alert.subject)
-        : waiting.where("since", "<=", now - GIVE_UP_MS)
-    ).executeTakeFirst();
-    return Number(numUpdatedRows);
-  }
-
-  /** Gives back what was not tried to the end. */
-  async release(alerts: readonly Alert[]): Promise<void> {
-    for (const { client_id, seq, attempts } of alerts) {
-      await this.#db
+    const claimed: Alert[] = [];
+    for (const chunk of chunks(due)) {
+      const leased = await tx
         .updateTable("alert")
-        .set({ due_at: this.#clock.nowMs(), lease_owner: null })
-        .where("client_id", "=", client_id)
-        .where("seq", "=", seq)
+        .set((eb) => ({
+          attempts: eb("attempts", "+", 1),
+          due_at: now + LEASE_MS,
+          lease_owner: this.#owner,
+        }))
+        .where("client_id", "=", clientId)
+        .where(
+          "seq",
+          "in",
+          chunk.map(({ seq }) => seq),
+        )
         .where("state", "=", "pending")
-        .where("lease_owner", "=", this.#owner)
-        .where("attempts", "=", attempts)
+        .where("due_at", "<=", now)
+        .returningAll()
         .execute();
+      claimed.push(...leased);
     }
+    return claimed;
+  }
+
+  /** Gives back what was not tried, or not to the end: as if it had not been claimed. */
+  async release(alerts: readonly Alert[]): Promise<void> {
+    if (alerts.length === 0) return;
+    await this.#db.transaction().execute(async (tx) => {
+      for (const { client_id, seq, attempts } of alerts) {
+        await tx
+          .updateTable("alert")
+          .set({ attempts: attempts - 1, due_at: this.#clock.nowMs(), lease_owner: null })
+          .where("client_id", "=", client_id)
+          .where("seq", "=", seq)
+          .where("state", "=", "pending")
+          .where("lease_owner", "=", this.#owner)
+          .where("attempts", "=", attempts)
+          .execute();
+      }
+    });
   }
 
   /** An institution's alerts after a cursor, in their order. */

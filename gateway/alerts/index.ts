@@ -11,11 +11,12 @@ import type { Random } from "../../core/random.ts";
 import type { FederationView } from "../../consent/verifier.ts";
 import type { GatewayDb } from "../database.ts";
 import { alertRoutes, type AlertRouteParts } from "./alert-routes.ts";
-import { AlertStore, type OnGone } from "./alert-store.ts";
+import { AlertStore } from "./alert-store.ts";
 import { AlertDelivery } from "./delivery.ts";
 import { Envelopes } from "./envelope.ts";
 import { alertsPending } from "./metrics.ts";
 import { SinkClient } from "./send.ts";
+import type { OnGone } from "./settlements.ts";
 import { PUBLIC_SINKS, sandboxSinks, type SinkPolicy } from "./sink.ts";
 
 export { type AlertEvent, type Destination, enqueue } from "./outbox.ts";

@@ -1,6 +1,7 @@
-// When to try again. An alert: exponential backoff with full jitter, until it is three days old (Brooker, "Exponential Backoff And
-// Jitter", AWS Architecture Blog, 2015). An institution: after a round in which nothing got through, one alert at a time, after
-// a pause, so that a backlog of thousands does not knock thousands of times at a door that is shut.
+// When to try again. An alert that fails while others get through: exponential backoff with full jitter, until it is three days old
+// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An institution that nothing gets through to: one alert
+// at a time, after pauses that grow with how long it has been away, and its alerts lose no time of their own by it. So a backlog
+// of thousands does not knock thousands of times at a door that is shut, and goes on soon after it opens.
 import type { Random } from "../../core/random.ts";
 import type { AlertOutcome, AlertState } from "./schema.ts";
 
@@ -11,55 +12,96 @@ export const GIVE_UP_MS = 3 * 86_400_000;
 
 /** Alerts under way to one institution at a time, from one process. */
 export const AT_ONCE = 16;
-const LONGEST_PAUSE_MS = 60_000;
+const PAUSE_MS = { shortest: 500, longest: 60_000 };
+/** Of how long it has been away: it is found back after as much again, at most. */
+const PAUSE_SHARE = 1 / 4;
+
+/** What may lie with the sink as a whole; another failure is about this alert. */
+const OF_THE_SINK = new Set<AlertOutcome>([
+  "dns",
+  "connect",
+  "tls",
+  "timeout",
+  "protocol",
+  "status-5xx",
+]);
 
 export interface Next {
   readonly state: AlertState;
   readonly dueAtMs: number;
 }
 
-/** What becomes of an alert after an attempt. */
+/**
+ * What becomes of an alert after an attempt.
+ * @param others whether any other has got through meanwhile.
+ */
 export function decideNext(
   alert: { readonly attempts: number; readonly since: number },
-  outcome: AlertOutcome,
+  { outcome, others }: { readonly outcome: AlertOutcome; readonly others: boolean },
   nowMs: number,
   random: Random,
 ): Next {
   if (outcome === "delivered") return { state: "delivered", dueAtMs: nowMs };
   const isOld = nowMs - alert.since >= GIVE_UP_MS;
   if (outcome === "gone" || isOld) return { state: "dead", dueAtMs: nowMs };
-  const waitMs = jittered(alert.attempts, LONGEST_MS, random);
-  return { state: "pending", dueAtMs: nowMs + waitMs };
+  // When the sink is away, its pace says when; the alert itself comes after those that have not been tried.
+  const attempts = OF_THE_SINK.has(outcome) && !others ? 1 : alert.attempts;
+  return { state: "pending", dueAtMs: nowMs + jittered(attempts, random) };
+}
+
+function jittered(attempt: number, random: Random): number {
+  return Math.floor(random.unit() * Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1)));
 }
 
 /** How fast one institution is tried. */
 export class Pace {
   readonly #random: Random;
-  #failedRounds = 0;
+  #underWay = 0;
+  #through = 0;
+  /** In a row. */
+  #failures = 0;
+  #failingSinceMs = 0;
+  #isShut = false;
   #pausedUntilMs = 0;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** How many alerts to try now. */
-  width(nowMs: number): number {
-    if (nowMs < this.#pausedUntilMs) return 0;
-    return this.#failedRounds === 0 ? AT_ONCE : 1;
+  /** How many more to try now. Each failure in a row takes a place away, each success gives all of them back. */
+  room(nowMs: number): number {
+    if (!this.#isShut) return Math.max(0, AT_ONCE - this.#failures - this.#underWay);
+    return nowMs < this.#pausedUntilMs ? 0 : 1 - this.#underWay;
   }
 
-  /** A refusal of one alert among others that got through says nothing about the sink. */
-  note(outcomes: readonly AlertOutcome[], nowMs: number): void {
-    if (outcomes.some((outcome) => outcome === "delivered" || outcome === "gone")) {
-      this.#failedRounds = 0;
-      this.#pausedUntilMs = 0;
+  /** One is tried. Call what comes back when it is known what came of it: it says whether others got through meanwhile. */
+  begin(): (outcome: AlertOutcome | "broken-off", nowMs: number) => boolean {
+    const before = this.#through;
+    this.#underWay++;
+    return (outcome, nowMs) => {
+      this.#underWay--;
+      const others = this.#through > before;
+      this.#note(outcome, nowMs);
+      return others;
+    };
+  }
+
+  #note(outcome: AlertOutcome | "broken-off", nowMs: number): void {
+    if (outcome === "broken-off") return;
+    if (outcome === "delivered" || outcome === "gone") {
+      this.#through++;
+      this.#failures = 0;
+      this.#isShut = false;
       return;
     }
-    this.#failedRounds += 1;
-    this.#pausedUntilMs = nowMs + jittered(this.#failedRounds, LONGEST_PAUSE_MS, this.#random);
+    if (this.#failures === 0) this.#failingSinceMs = nowMs;
+    this.#failures++;
+    if (this.#underWay > 0) return;
+    this.#isShut = true;
+    const { shortest, longest } = PAUSE_MS;
+    const share = (nowMs - this.#failingSinceMs) * PAUSE_SHARE;
+    const pauseMs = Math.min(longest, Math.max(shortest, share));
+    // Half of it by chance: institutions that went away together are not all tried together.
+    this.#pausedUntilMs = nowMs + pauseMs * (1 - this.#random.unit() / 2);
   }
-}
-
-function jittered(attempt: number, longestMs: number, random: Random): number {
-  return Math.floor(random.unit() * Math.min(longestMs, FIRST_MS * 2 ** (attempt - 1)));
 }

@@ -24,7 +24,8 @@ export interface SandboxOptions {
   readonly asof: string;
   /** GB/T 2260 codes; all 31 unless told. */
   readonly provinces?: readonly string[];
-  readonly onProgress?: (progress: { province: string; done: number; of: number }) => void;
+  /** People, of all provinces. */
+  readonly onProgress?: (done: number, of: number) => void;
 }
 
 export interface SandboxReport {
@@ -114,6 +115,7 @@ function writeProvince(
   people: People,
   province: number,
   tables: ProvinceTables,
+  onPerson: () => void,
 ): number {
   let numbers = 0;
   for (const person of people.inProvince(province)) {
@@ -127,6 +129,7 @@ function writeProvince(
     }
     writeContactTraffic(tables, key, asof, people, person, mine);
     numbers += mine.length;
+    onPerson();
   }
   writeRiskNumbers(tables, asof, province, people.inProvince(province));
   return numbers;
@@ -163,19 +166,22 @@ export async function generateSandbox(options: SandboxOptions): Promise<SandboxR
     `${JSON.stringify({ ...about, provinces: chosen.map(codeOf) })}\n`,
   );
   const truth = openSync(join(truthDir, "people.ndjson"), "w", 0o600);
+  const total = options.peoplePerProvince * chosen.length;
+  let done = 0;
   let numbers = 0;
   let rows = 0;
   try {
-    for (const [done, province] of chosen.entries()) {
+    for (const province of chosen) {
       using tables = new ProvinceTables(join(options.outDir, codeOf(province)));
-      numbers += writeProvince(key, asof, people, province, tables);
+      numbers += writeProvince(key, asof, people, province, tables, () => {
+        options.onProgress?.(++done, total);
+      });
       rows += tables.rows;
       writeTruth(people, asof, province, truth);
-      options.onProgress?.({ province: codeOf(province), done: done + 1, of: chosen.length });
       await setImmediate();
     }
   } finally {
     closeSync(truth);
   }
-  return { people: options.peoplePerProvince * chosen.length, numbers, rows };
+  return { people: total, numbers, rows };
 }

@@ -113,11 +113,27 @@ export const GUARDS: readonly Guard[] = [
   {
     guard: "a node answers a fan-out once",
     file: "province-node/fan-out-guard.ts",
-    source:
-      'if (this.#answered.has(key)) throw new WjfError("descriptor-invalid", "answered before");',
+    source: 'if (answered.has(nonce)) throw new WjfError("descriptor-invalid", "answered before");',
     without: "",
     test: "test/federation/refusals.test.ts",
     named: "one descriptor twice",
+  },
+  {
+    guard: "a node remembers the masks' nonce, not the digest",
+    file: "province-node/fan-out-guard.ts",
+    source: 'maskNonce(digest).toString("latin1")',
+    without: 'digest.toString("latin1")',
+    test: "test/province-node/fan-out-guard.test.ts",
+    named: "another digest that begins with the masks' nonce",
+  },
+  {
+    guard: "a node that can remember no more fan-outs refuses them",
+    file: "province-node/fan-out-guard.ts",
+    source:
+      'if (answered.size >= this.maxFanOuts) throw new WjfError("epoch-unknown", "used up here");',
+    without: "if (answered.size >= this.maxFanOuts) answered.clear();",
+    test: "test/province-node/fan-out-guard.test.ts",
+    named: "junk does not make room for a repetition",
   },
   {
     guard: "a node's receipt is about this fan-out and this ciphertext",

@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import fastify from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Settings } from "../../core/config.ts";
+import { errorEntry, type WjfError } from "../../core/errors.ts";
 import { HTTP_LIMITS, protect, serverOptions } from "../../core/http-server.ts";
 import { createLogger } from "../../core/log.ts";
 import { openFixture } from "../consent/oidc-fixture.ts";
@@ -271,10 +272,14 @@ describe("slow and many", () => {
     headersTimeoutMs: number;
     checkEveryMs: number;
     connections: number;
+    refusedConnections?: number;
   }) {
     const all = { ...HTTP_LIMITS, ...limits };
     const app = fastify({ http: serverOptions(all) });
     protect(app, all, "http://127.0.0.1");
+    app.setErrorHandler((error, _request, reply) =>
+      reply.status(errorEntry((error as WjfError).code).http).send(),
+    );
     app.get("/", () => ({}));
     const url = new URL(await app.listen({ host: "127.0.0.1", port: 0 }));
     return { app, port: Number(url.port), [Symbol.asyncDispose]: () => app.close() };
@@ -311,22 +316,46 @@ describe("slow and many", () => {
     }
   });
 
-  test("connections beyond the cap are closed; those within it go on", async () => {
+  test("connections beyond the cap are told so and closed, many more at once; those within it go on", async () => {
     await using server = await listen({
       headersTimeoutMs: 10_000,
       checkEveryMs: 1000,
       connections: 2,
+      refusedConnections: 1,
     });
-    const held = [connect(server.port, "127.0.0.1"), connect(server.port, "127.0.0.1")];
-    await Promise.all(held.map((socket) => once(socket, "connect")));
-    const third = connect(server.port, "127.0.0.1");
-    third.on("error", () => undefined).resume();
-    await closed(third);
-    const [first] = held;
-    first?.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    const open = async (): Promise<Socket> => {
+      const socket = connect(server.port, "127.0.0.1").on("error", () => undefined);
+      await once(socket, "connect");
+      return socket;
+    };
+    const held = [await open(), await open()];
+    const told = await open();
+    const cut = (await open()).resume();
+    await closed(cut);
+    const chunks: Buffer[] = [];
+    told.on("data", (chunk: Buffer) => chunks.push(chunk));
+    // Whatever was sent behind it is not read.
+    told.write(GET + GET);
+    await closed(told);
+    const response = Buffer.concat(chunks).toString();
+    expect(statuses(response)).toEqual([503]);
+    expect(response).toMatch(/^retry-after: 1\r$/im);
+    expect(response).toMatch(/^connection: close\r$/im);
+    const [first, second] = held;
+    first?.write(GET);
     const [reply] = (await once(first as never, "data")) as [Buffer];
     expect(reply.toString()).toContain("200 OK");
-    for (const socket of held) socket.destroy();
+    second?.destroy();
+    await closed(second as Socket);
+    first?.write(GET);
+    await once(first as never, "data");
+    // Whoever comes now finds the place that became free.
+    const next = await open();
+    next.write(GET);
+    const [welcome] = (await once(next, "data")) as [Buffer];
+    expect(welcome.toString()).toContain("200 OK");
+    for (const socket of [first, next]) socket?.destroy();
   });
 });
 

@@ -1,5 +1,7 @@
 // The operator's and the regulator's commands against a running federation, in this process but through the command line's
-// own parser: `wjf client`, `wjf consent`, `wjf authority`, `wjf audit`, `wjf keys rotate-token`. What is printed with --json is what is asserted.
+// own parser: `wjf client`, `wjf consent`, `wjf authority`, `wjf audit`, `wjf keys rotate-token`,
+// `wjf ask` and `wjf batch` when they are refused. What is printed with --json is what is asserted.
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,11 +9,14 @@ import { Command } from "commander";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { registerAuditCommands } from "../../cli/audit-commands.ts";
 import { registerSuspensionCommands } from "../../cli/authority-commands.ts";
+import { registerBatchCommands } from "../../cli/batch-commands.ts";
 import { registerClientCommands } from "../../cli/client-commands.ts";
 import { registerConsentCommands } from "../../cli/consent-commands.ts";
+import { registerFederationCommands } from "../../cli/federation-commands.ts";
 import { ConsentOperator } from "../../consent/index.ts";
 import { decodeBundle, encodeBundle } from "../../consent/log/tile.ts";
 import { generateP256, publicP256 } from "../../crypto/index.ts";
+import { cnIdCheckCharacter } from "../../crypto/subject.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { type Federation, startFederation } from "../federation/federation.ts";
 
@@ -57,6 +62,8 @@ async function wjf(...args: string[]): Promise<Printed> {
   registerClientCommands(program);
   registerConsentCommands(program);
   registerAuditCommands(program);
+  registerFederationCommands(program);
+  registerBatchCommands(program);
   const out: string[] = [];
   const err: string[] = [];
   const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
@@ -236,6 +243,50 @@ test("audit: from the address, from the database, and against an earlier receipt
     code: "config-invalid",
   });
   await expect(wjf("audit", "show")).rejects.toThrow("--consent");
+});
+
+test("ask and batch: what the authority refuses has a code, and costs a batch no more than its row", async () => {
+  const about = ["--name", "Asking Bank", "--contact", "privacy@asking.example", "--generate"];
+  await wjf("client", "add", "asking-bank", ...about);
+  const client = ["--client", "asking-bank"];
+  const [, , person] = federation.truth;
+  const phone = person?.numbers[0]?.msisdn ?? "";
+  const id17 = "11010119900307721";
+  const id_number = `${id17}${cnIdCheckCharacter(id17)}`;
+  const wrongPurpose = ["--purpose", "dpv:IdentityVerification"];
+  await expect(wjf("ask", "--phone", phone, ...client, ...wrongPurpose)).rejects.toMatchObject({
+    code: "scope-refused",
+    detail: "this client is not registered for the purpose",
+  });
+  await expect(wjf("ask", "--id-number", id_number, ...client)).rejects.toMatchObject({
+    code: "person-unknown",
+  });
+  const query_id = randomUUID();
+  const rows = [
+    ...Array.from({ length: 6 }, () => ({ product: PRODUCT, phone })),
+    // Six messages to one phone are as many as there may be.
+    { product: PRODUCT, phone },
+    { product: PRODUCT, id_number, query_id },
+    { product: PRODUCT, phone: "110" },
+  ];
+  const file = join(folder, "people.ndjson");
+  writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  const { result } = await wjf("batch", file, ...client);
+  const refusals = { "rate-limited": 1, "person-unknown": 1, "request-malformed": 1 };
+  expect(result).toMatchObject({ rows: 9, answered: 6, refused: 3, refusals });
+  const results = readFileSync(String(result["results"]), "utf8").trim().split("\n");
+  expect(JSON.parse(results[7] ?? "")).toMatchObject({
+    line: 8,
+    query_id,
+    error: { code: "person-unknown", status: 404, next: expect.stringContaining("Check") },
+  });
+  // Neither what is sent nor what comes back names who was refused.
+  expect(readFileSync(`${file}.rows.ndjson`, "utf8") + results.join("")).not.toContain(id17);
+  await wjf("client", "disable", "asking-bank");
+  await expect(wjf("ask", "--phone", phone, ...client)).rejects.toMatchObject({
+    code: "client-unknown",
+  });
+  await expect(wjf("batch", file, ...client)).rejects.toMatchObject({ code: "client-unknown" });
 });
 
 test("keys rotate-token: the running authority publishes the new set, and asks go on", async () => {

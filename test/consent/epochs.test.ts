@@ -100,6 +100,16 @@ test("by count: at the hundredth release, and the count begins again", async () 
   expect(keeper.inForce(1).number).toBe(1);
 });
 
+test("by fan-outs: those that are admitted and never released count for themselves", async () => {
+  const keeper = await openKeeper();
+  for (let i = 0; i < 99; i++) keeper.countFanOut();
+  keeper.countReleases(99);
+  expect(await keeper.rotateIfDue()).toBeUndefined();
+  keeper.countFanOut();
+  expect((await keeper.rotateIfDue())?.number).toBe(2);
+  expect(await keeper.rotateIfDue()).toBeUndefined();
+});
+
 describe("the operator's files beside the running authority", () => {
   async function follow(log = silentLogger) {
     const tokenKeysPath = join(folder, "token-keys.json");

@@ -124,7 +124,8 @@ test("the phone number is nowhere in the database, and its sealed copy goes with
 test("discovery says what is so", async () => {
   await using fixture = await openFixture();
   const response = await fetch(`${fixture.origin}/.well-known/openid-configuration`);
-  expect(await response.json()).toMatchObject({
+  const document = (await response.json()) as Record<string, unknown>;
+  expect(document).toMatchObject({
     issuer: fixture.origin,
     backchannel_authentication_endpoint: `${fixture.origin}/oidc/backchannel`,
     token_endpoint: `${fixture.origin}/oidc/token`,
@@ -134,5 +135,20 @@ test("discovery says what is so", async () => {
     token_endpoint_auth_methods_supported: ["private_key_jwt"],
     dpop_signing_alg_values_supported: ["ES256"],
     authorization_details_types_supported: ["weijifen_query"],
+    backchannel_user_code_parameter_supported: false,
+    response_types_supported: [],
+    status_list_aggregation_endpoint: `${fixture.origin}/status-lists`,
   });
+  // Whatever it names is there, and nothing of the authorization endpoint, which is not.
+  expect(
+    Object.keys(document).filter((name) => /authorization_(endpoint|req|resp)/.test(name)),
+  ).toEqual([]);
+  const named = Object.values(document).filter((value) => String(value).startsWith("http"));
+  for (const url of named as string[]) {
+    if (url === fixture.origin) continue;
+    const answers = await Promise.all(["GET", "POST"].map((method) => fetch(url, { method })));
+    expect(answers.map(({ status }) => status)).not.toEqual([404, 404]);
+  }
+  const metadata = await fetch(`${fixture.origin}/.well-known/oauth-authorization-server`);
+  expect(await metadata.json()).toEqual(document);
 });

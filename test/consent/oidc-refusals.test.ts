@@ -136,6 +136,9 @@ test("bad client assertions: invalid_client", async () => {
     { aud: "https://somebody-else.example" },
     { aud: [fixture.origin, "https://somebody-else.example"] },
     { aud: `${fixture.origin}/oidc/token` },
+    { aud: [`${fixture.origin}/oidc/backchannel`] },
+    { aud: [fixture.origin, fixture.origin] },
+    { aud: [] },
     { iss: "another-bank" },
     { exp: now - 120 },
     { exp: now + 3600 },
@@ -147,6 +150,11 @@ test("bad client assertions: invalid_client", async () => {
     expect([answer.status, answer.error], JSON.stringify(changes)).toEqual([401, "invalid_client"]);
   }
   expect(fixture.outbox).toHaveLength(0);
+});
+
+test("the issuer as the one audience, in an array too (RFC 7519 §4.1.3)", async () => {
+  await using fixture = await openFixture();
+  expect((await ask(fixture, {}, { aud: [fixture.origin] })).status).toBe(200);
 });
 
 test("an assertion with another algorithm, or none at all: refused", async () => {

@@ -46,9 +46,12 @@ function answersTo(group: readonly PendingQuery[]): ReleaseOutcome[] {
   return group.map(({ item }) => ({ result: "answer", answer: item.query_id }));
 }
 
-function start(limits: Partial<CoalescerLimits> = {}, nowMs?: () => number) {
+/** No institution's share unless the test is about it. */
+const LIMITS: CoalescerLimits = { ...DEFAULT_LIMITS, waitingFanOuts: 1000 };
+
+function start(limits: Partial<CoalescerLimits> = {}) {
   const held = new HeldDispatch();
-  const coalescer = new Coalescer(held.dispatch, { ...DEFAULT_LIMITS, ...limits }, nowMs);
+  const coalescer = new Coalescer(held.dispatch, { ...LIMITS, ...limits });
   /** Submits without waiting; a failure is looked at by the test or not at all. */
   const submit = (query: PendingQuery): Promise<ReleaseOutcome> => {
     const outcome = coalescer.submit(query);
@@ -164,22 +167,83 @@ describe("limits", () => {
     expect(held.groups.map((group) => group.length)).toEqual([1, 2, 2]);
   });
 
-  test("an institution whose oldest question has waited long is refused; others, and it again later, are not", async () => {
-    let nowMs = 0;
-    const { held, coalescer, submit } = start({ inFlight: 1, waitMs: 100 }, () => nowMs);
-    void submit(pending({ client: "greedy" }));
-    void submit(pending({ client: "greedy" }));
-    nowMs = 100;
-    void submit(pending({ client: "greedy" }));
-    nowMs = 101;
-    await expect(submit(pending({ client: "greedy" }))).rejects.toEqual(refusal("overloaded"));
-    expect(() => coalescer.requireRoom("greedy")).toThrow(refusal("overloaded"));
-    expect(() => coalescer.requireRoom("modest")).not.toThrow();
-    expect(() => coalescer.requireRoom(undefined)).not.toThrow();
-    void submit(pending({ client: "modest" }));
+  /** How many of so many questions are taken. */
+  async function taken(submit: (query: PendingQuery) => Promise<unknown>, queries: PendingQuery[]) {
+    const outcomes = queries.map((query) => submit(query).then(() => "", String));
+    const soon = setImmediate("taken");
+    const told = await Promise.all(outcomes.map((outcome) => Promise.race([outcome, soon])));
+    return told.filter((what) => what === "taken").length;
+  }
+
+  const scores = (count: number, client: string): PendingQuery[] =>
+    Array.from({ length: count }, () => pending({ client, width: 11 }));
+
+  test("what waits of one institution fills two fan-outs, by slots or by questions, and no more", async () => {
+    const limits = { inFlight: 0, waitingFanOuts: 2 };
+    const wide = start(limits);
+    // 2 × 2,047 slots, 11 each; the last one may stand out.
+    expect(await taken(wide.submit, scores(1000, "greedy"))).toBe(373);
+    const few = start({ ...limits, groupItems: 10 });
+    expect(await taken(few.submit, scores(1000, "greedy"))).toBe(20);
+  });
+
+  test("who comes later finds room, whatever another has waiting; then each has its share", async () => {
+    const { held, coalescer, submit } = start({ inFlight: 1, waitingFanOuts: 2, groupItems: 10 });
+    void submit(pending({ client: "first" }));
+    expect(await taken(submit, scores(100, "greedy"))).toBe(20);
+    expect(await taken(submit, scores(100, "modest"))).toBe(10);
+    expect(await taken(submit, scores(100, "third"))).toBe(7);
     await held.answer();
-    expect(held.clients(1)).toEqual(["greedy", "modest", "greedy"]);
+    expect(held.clients(1).toSorted()).toEqual([
+      ...Array<string>(4).fill("greedy"),
+      ...Array<string>(3).fill("modest"),
+      ...Array<string>(3).fill("third"),
+    ]);
+    // 16, 7 and 4 wait; of 20 each has a third.
+    for (const client of ["greedy", "modest"]) {
+      expect(() => coalescer.requireRoom(client)).toThrow(refusal("overloaded"));
+    }
+    expect(await taken(submit, scores(100, "third"))).toBe(3);
+    while (held.underWay > 0) await held.answer();
     expect(() => coalescer.requireRoom("greedy")).not.toThrow();
+  });
+
+  test("a question that is being verified takes room, of whom it claims to be and of nobody else", async () => {
+    const { coalescer, submit } = start({ inFlight: 0, waitingFanOuts: 2, groupItems: 2 });
+    void submit(pending({ client: "greedy" }));
+    const held = Array.from({ length: 3 }, () => coalescer.holdRoom("greedy"));
+    expect(() => coalescer.holdRoom("greedy")).toThrow(refusal("overloaded"));
+    await expect(submit(pending({ client: "greedy" }))).rejects.toEqual(refusal("overloaded"));
+    void submit(pending({ client: "modest" }));
+    held.pop()?.[Symbol.dispose]();
+    // There are two of them now: two questions are the share of each.
+    expect(() => coalescer.requireRoom("greedy")).toThrow(refusal("overloaded"));
+    held.pop()?.[Symbol.dispose]();
+    held.pop()?.[Symbol.dispose]();
+    expect(() => coalescer.requireRoom("greedy")).not.toThrow();
+    expect(coalescer.waiting).toBe(2);
+  });
+
+  test("before it is read a question counts as much as those that travelled last", async () => {
+    const { held, coalescer, submit } = start({ inFlight: 1, waitingFanOuts: 1 });
+    void submit(pending({ width: 1000 }));
+    const room = [
+      coalescer.holdRoom("bank"),
+      coalescer.holdRoom("bank"),
+      coalescer.holdRoom("bank"),
+    ];
+    expect(() => coalescer.holdRoom("bank")).toThrow(refusal("overloaded"));
+    for (const one of room) one[Symbol.dispose]();
+    void submit(pending({ width: 10 }));
+    await held.answer();
+    for (let i = 0; i < 4; i++) coalescer.holdRoom("bank");
+    expect(() => coalescer.requireRoom("bank")).not.toThrow();
+  });
+
+  test("verification is bounded over all institutions too", () => {
+    const { coalescer } = start({ waiting: 3 });
+    for (const client of ["a", "b", "c"]) coalescer.holdRoom(client);
+    expect(() => coalescer.holdRoom("d")).toThrow(refusal("overloaded"));
   });
 
   test("a refused question leaves nothing behind: the same id may come again", async () => {

@@ -1,4 +1,6 @@
 // What is over capacity is refused before anything is verified: refusing must be cheap, or it is what the gateway is busy with.
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
 import { UnsecuredJWT } from "jose";
 import { expect, test } from "vitest";
 import { systemClock } from "../../core/clock.ts";
@@ -29,29 +31,49 @@ function gatewayWith(coalescer: Coalescer) {
   } as unknown as GatewayParts);
 }
 
-test("an institution that waits too long already is refused unread, another is not", async () => {
-  let nowMs = 0;
+function questionOf(claims: Record<string, unknown>) {
+  return {
+    method: "POST" as const,
+    url: "/v1/queries",
+    headers: {
+      authorization: `DPoP ${new UnsecuredJWT(claims).encode()}`,
+      dpop: "x",
+      "content-type": "application/json",
+    },
+    payload: "{}",
+  };
+}
+
+/** Nothing ever leaves: the institution's share of one question waits. */
+async function fullFor(clientId: string): Promise<Coalescer> {
   const never = () => new Promise<never>(() => undefined);
-  const coalescer = new Coalescer(never, { ...DEFAULT_LIMITS, inFlight: 0 }, () => nowMs);
-  void coalescer.submit(pending({ client: "greedy" }));
-  nowMs = DEFAULT_LIMITS.waitMs + 1;
-  await using app = await gatewayWith(coalescer);
-  const ask = (claims: Record<string, unknown>) =>
-    app.inject({
-      method: "POST",
-      url: "/v1/queries",
-      headers: {
-        authorization: `DPoP ${new UnsecuredJWT(claims).encode()}`,
-        dpop: "x",
-        "content-type": "application/json",
-      },
-      payload: "{}",
-    });
-  const refused = await ask({ client_id: "greedy" });
+  const limits = { ...DEFAULT_LIMITS, inFlight: 0, groupItems: 1, waitingFanOuts: 1 };
+  const coalescer = new Coalescer(never, limits);
+  void coalescer.submit(pending({ client: clientId }));
+  return coalescer;
+}
+
+test("an institution whose share waits already is refused unverified, another is not", async () => {
+  await using app = await gatewayWith(await fullFor("greedy"));
+  const refused = await app.inject(questionOf({ client_id: "greedy" }));
   expect(refused.statusCode).toBe(503);
   expect(refused.json()).toMatchObject({ type: "/errors#overloaded" });
   expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
   for (const claims of [{ client_id: "modest" }, { client_id: 7 }, {}]) {
-    expect((await ask(claims)).statusCode).toBe(500);
+    expect((await app.inject(questionOf(claims))).statusCode).toBe(500);
   }
+});
+
+test("it is refused by its head: nobody waits for the body", async () => {
+  await using app = await gatewayWith(await fullFor("greedy"));
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const { headers } = questionOf({ client_id: "greedy" });
+  const socket = connect(port, "127.0.0.1");
+  const lines = Object.entries({ host: "x", "content-length": "2", ...headers });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.write(`POST /v1/queries HTTP/1.1\r\n${head}\r\n`);
+  const [reply] = (await once(socket, "data")) as [Buffer];
+  expect(reply.toString()).toMatch(/^HTTP\/1\.1 503 .*\r\nretry-after: 1\r\n/is);
+  socket.destroy();
 });

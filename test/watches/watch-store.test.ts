@@ -3,7 +3,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
 import { openDatabase } from "../../core/database.ts";
-import { AlertStore, type OnGone } from "../../gateway/alerts/alert-store.ts";
+import { AlertStore } from "../../gateway/alerts/alert-store.ts";
+import type { OnGone } from "../../gateway/alerts/settlements.ts";
 import type { AlertState } from "../../gateway/alerts/schema.ts";
 import { type GatewayDb, gatewayMigrations, type GatewaySchema } from "../../gateway/database.ts";
 import { endUnwanted } from "../../gateway/watches/watch-endings.ts";

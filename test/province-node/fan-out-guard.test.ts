@@ -1,0 +1,95 @@
+// What a node remembers of the fan-outs it answered. Failure: two vectors under one nonce of the masks, however the second is
+// brought about (a digest that begins like the first, junk in between, an epoch that ends and comes back, many epochs
+// at once); a memory that grows with the number of epochs; an honest gateway that is refused before the bound.
+import { randomBytes } from "node:crypto";
+import { beforeEach, expect, test } from "vitest";
+import type { EpochView } from "../../consent/verifier.ts";
+import { FanOutGuard, MAX_FAN_OUTS } from "../../province-node/fan-out-guard.ts";
+import { Settings } from "../../core/config.ts";
+import { makeRoster } from "../crypto/roster-fixture.ts";
+
+const MAX = 4;
+const { roster } = makeRoster(3);
+const { code } = roster.provinces[0] as (typeof roster.provinces)[number];
+const logged: unknown[] = [];
+let inForce: number[];
+let guard: FanOutGuard;
+
+const viewOf = (epoch: number) => ({ roster: { ...roster, epoch } }) as EpochView;
+const log = { error: (entry: unknown) => logged.push(entry) } as never;
+const view = { epoch: viewOf, inForce: () => inForce.map(viewOf) };
+const answer = (digest: Buffer, epoch = 1): void => guard.requireFresh(digest, viewOf(epoch));
+const refusal = (code: string, detail: string) => expect.objectContaining({ code, detail });
+const REPEATED = refusal("descriptor-invalid", "answered before");
+const OLD = refusal("epoch-unknown", "a newer one is in use");
+
+function junk(count: number, epoch = 1): void {
+  for (let i = 0; i < count; i++) answer(randomBytes(32), epoch);
+}
+
+beforeEach(() => {
+  logged.length = 0;
+  inForce = [1, 2, 3, 4, 5];
+  guard = new FanOutGuard(code, { view, log, maxFanOuts: MAX });
+});
+
+test("a digest is answered once under its epoch, and is another fan-out under the next", () => {
+  const digest = randomBytes(32);
+  answer(digest);
+  expect(() => answer(digest)).toThrow(REPEATED);
+  answer(digest, 2);
+  expect(() => answer(digest, 2)).toThrow(REPEATED);
+});
+
+test("another digest that begins with the masks' nonce is the same fan-out", () => {
+  const nonce = randomBytes(12);
+  answer(Buffer.concat([nonce, randomBytes(20)]));
+  expect(() => answer(Buffer.concat([nonce, randomBytes(20)]))).toThrow(REPEATED);
+});
+
+test("junk does not make room for a repetition: what is over the bound is refused, and told once", () => {
+  const digest = randomBytes(32);
+  answer(digest);
+  junk(MAX - 1);
+  expect(guard.fanOuts).toBe(guard.maxFanOuts);
+  for (let i = 0; i < 3; i++) {
+    expect(() => answer(randomBytes(32))).toThrow(refusal("epoch-unknown", "used up here"));
+  }
+  expect(() => answer(digest)).toThrow(REPEATED);
+  expect(logged).toEqual([{ epoch: 1 }]);
+  answer(randomBytes(32), 2);
+  expect(guard.fanOuts).toBe(1);
+});
+
+test("an epoch that is over is forgotten when the next begins, and stays over if the clock goes back", () => {
+  const digest = randomBytes(32);
+  answer(digest);
+  inForce = [2];
+  answer(randomBytes(32), 2);
+  inForce = [1, 2];
+  expect(() => answer(digest)).toThrow(OLD);
+  expect(() => answer(randomBytes(32))).toThrow(OLD);
+});
+
+test("of many epochs in force the newest three are answered", () => {
+  const digest = randomBytes(32);
+  for (const epoch of [1, 2, 3]) answer(digest, epoch);
+  for (const epoch of [1, 2, 3]) expect(() => answer(digest, epoch)).toThrow(REPEATED);
+  answer(digest, 4);
+  expect(() => answer(digest, 1)).toThrow(OLD);
+  answer(digest, 5);
+  expect(() => answer(digest, 2)).toThrow(OLD);
+  for (const epoch of [3, 4, 5]) expect(() => answer(digest, epoch)).toThrow(REPEATED);
+});
+
+test("an older epoch than the three that were asked about was never answered, and is not now", () => {
+  for (const epoch of [3, 4, 5]) junk(1, epoch);
+  expect(() => answer(randomBytes(32), 2)).toThrow(OLD);
+  expect(guard.fanOuts).toBe(1);
+});
+
+test("the bound is twice the most that an authority may be set to", () => {
+  const most = Settings.shape.WJF_EPOCH_MAX_RELEASES;
+  expect(most.parse(String(MAX_FAN_OUTS / 2))).toBe(MAX_FAN_OUTS / 2);
+  expect(() => most.parse(String(MAX_FAN_OUTS / 2 + 1))).toThrow();
+});
