@@ -11,10 +11,10 @@ import { WjfError } from "../core/errors.ts";
 import { ProvinceCode } from "../core/ids.ts";
 import { parseJsonWith, parseWith } from "../core/parse.ts";
 import { systemRandom } from "../core/random.ts";
-import { TrainingWish } from "../consent/index.ts";
+import { driftDigest, TrainingWish } from "../consent/index.ts";
 import { keyFolder } from "./client-keys.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
-import { baselineCuts, type Drift, driftOf, trainedCard } from "./drift-card.ts";
+import { baselineCuts, type Drift, driftOf, type TrainedCard, trainedCard } from "./drift-card.ts";
 import { checkDraft, readDraft, readText } from "./model-check.ts";
 import type { Output } from "./output.ts";
 import { remoteTraining } from "./remote-training.ts";
@@ -76,8 +76,8 @@ export async function drift(output: Output, args: DriftArguments): Promise<void>
   await upload(approved, { client, admitted, people, folder }, output);
   const authority = remoteTraining(client, admitted.admission);
   await authority.admit();
-  const score = countedScore(trained.card, trained.features.length);
-  const result = driftOf(trained, await authority.spread(score, baselineCuts(trained)));
+  const { cuts, ...score } = questionOf(trained);
+  const result = driftOf(trained, await authority.spread(score, cuts));
   await client.end(job.id);
   print(output, result, people.length);
   output.result({ job: job.id, sent: people.length, ...result });
@@ -97,11 +97,13 @@ function begin(
     .map((code) => parseWith(ProvinceCode, code, "request-malformed", "--provinces"))
     .toSorted();
   const read = readLabels(people, roster, systemClock, false);
-  const { features } = readCard(file);
+  const trained = readCard(file);
+  const { features } = trained;
   const id = randomUUID();
   const { client, purpose, days } = args;
   const lawful_basis = { basis, reference };
-  const terms = { lawful_basis, max_rounds: ROUNDS, days, drift: true } as const;
+  const drift_sha256 = driftDigest(features, questionOf(trained));
+  const terms = { lawful_basis, max_rounds: ROUNDS, days, drift: true, drift_sha256 } as const;
   const wish = wishFor(
     read.people,
     { id, client, purpose, features, provinces, ...terms },
@@ -120,6 +122,13 @@ function begin(
 
 function readCard(path: string) {
   return trainedCard(checkDraft(readDraft(path), loadCatalogue()));
+}
+
+function questionOf(trained: TrainedCard) {
+  return {
+    ...countedScore(trained.card, trained.features.length),
+    cuts: baselineCuts(trained),
+  };
 }
 
 function requireSame(path: string, sha256: string, then: string): void {

@@ -52,9 +52,9 @@ const Evaluation = z.object({
 const Spread = z.array(z.object({ people: z.int(), below: z.number().nullable() }));
 
 export interface RemoteTraining extends TrainingAuthority {
-  /** Rounds of the provinces so far, and the bytes of their merged ciphertexts. */
   /** Of a job without labels. */
   spread(score: Score, cuts: readonly number[]): Promise<readonly SpreadCell[]>;
+  /** Rounds of the provinces so far, and the bytes of their merged ciphertexts. */
   readonly took: { readonly rounds: number; readonly bytes: number };
 }
 

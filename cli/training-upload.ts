@@ -12,7 +12,7 @@ import type { AdmittedJob, TrainingClient, TrainingState } from "./training-clie
 
 export interface WishTerms extends Pick<
   TrainingWish,
-  "lawful_basis" | "max_rounds" | "days" | "by_region" | "drift"
+  "lawful_basis" | "max_rounds" | "days" | "by_region" | "drift" | "drift_sha256"
 > {
   readonly id: string;
   readonly client: string;

@@ -21,7 +21,7 @@ import {
 import { verifyKeyProof } from "./batch-proof.ts";
 import { PurposeScope } from "./consent-claims.ts";
 import { LAWFUL_BASES } from "./lawful-basis.ts";
-import { TrainingAsk } from "./training-requests.ts";
+import { driftDigest, TrainingAsk } from "./training-requests.ts";
 
 export const TRAINING_PATH = "/v1/training-jobs";
 
@@ -72,12 +72,18 @@ const terms = {
   by_region: z.literal(true).optional(),
   /** People without labels, of whom one thing is counted: how a score is spread over them. */
   drift: z.literal(true).optional(),
+  /** With `drift`: `driftDigest` of its one question, which operators approve with the rest. */
+  drift_sha256: Sha256Hex.optional(),
 };
 
 /** The body of `POST /v1/training-jobs`; the DPoP proof over it is the institution's signature on the job. */
 export const TrainingWish = z
   .strictObject({ ...terms, days: z.int().min(1).max(30) })
   .refine(({ job, people }) => job.provinces.length === people.length, "people: one per province")
+  .refine(
+    ({ drift, drift_sha256 }) => (drift === undefined) === (drift_sha256 === undefined),
+    "drift_sha256: with drift",
+  )
   .refine(
     ({ job: { layout }, people }) =>
       people.every((count) => Math.ceil(count / layout.block) <= MOST_LABEL_BLOCKS),
@@ -107,7 +113,7 @@ export function requireFewParts(
  */
 export function requireWithinTerms(
   { ask, step }: TrainingStep,
-  { by_region, drift }: Pick<TrainingAdmission, "by_region" | "drift">,
+  { job, by_region, drift, drift_sha256 }: TrainingAdmission,
   told: number,
 ): void {
   if (ask.type === "admit") return;
@@ -116,6 +122,9 @@ export function requireWithinTerms(
   }
   if (ask.type === "drift" && step !== 2) {
     throw new WjfError("request-malformed", "drift: told once in a job");
+  }
+  if (ask.type === "drift" && driftDigest(job.features, ask) !== drift_sha256) {
+    throw new WjfError("request-malformed", "drift: not the question in the job's terms");
   }
   if (ask.type !== "evaluation" || ask.regions === undefined) return;
   if (by_region !== true)

@@ -1,7 +1,8 @@
 // What is asked in a training job, as zod schemas: of the provinces by the authority, and of the authority by the institution.
 // The types are crypto/training-round.ts's. None of it names a person or carries a label. docs/decisions/070.
 import { z } from "zod";
-import type { AggregateRequest, Design, LabelRequest } from "../crypto/index.ts";
+import { canonicalJson, sha256Hex } from "../core/canonical.ts";
+import type { AggregateRequest, Design, LabelRequest, Score } from "../crypto/index.ts";
 
 /** Columns, and cuts of one column: what a province is ready to work through in one round. */
 const MOST_COLUMNS = 128;
@@ -61,3 +62,11 @@ export const TrainingAsk = z.discriminatedUnion("type", [
   }),
 ]);
 export type TrainingAsk = z.infer<typeof TrainingAsk>;
+
+/** What a job without labels asks: a score over these indicators, counted at these cuts. The same again has the same digest. */
+export function driftDigest(
+  features: readonly string[],
+  { design, coefficients, cuts }: Score & { readonly cuts: readonly number[] },
+): string {
+  return sha256Hex(canonicalJson({ features, design, coefficients, cuts }));
+}

@@ -70,13 +70,10 @@ export class LabelBlocks implements Disposable {
   /** A piece per ciphertext. @throws WjfError `ciphertext-invalid`, or `data-invalid` when there is not a label for everyone. */
   static *open(
     parts: LabelBlockParts,
-    ciphertexts: readonly Uint8Array[],
+    ciphertexts: Iterable<Uint8Array>,
     layout: Layout,
     people: number,
   ): Steps<LabelBlocks> {
-    if (ciphertexts.length !== Math.ceil(people / layout.block)) {
-      throw new WjfError("data-invalid", "label blocks do not fit the cohort");
-    }
     using opening = new DisposableStack();
     const blocks = opening.use(new LabelBlocks(parts, layout, people));
     for (const bytes of ciphertexts) {
@@ -85,6 +82,9 @@ export class LabelBlocks implements Disposable {
       // Products are taken in the transformed domain: once per block instead of once per product.
       parts.scheme.evaluator.cipherTransformToNttInplace(cipher);
       yield;
+    }
+    if (blocks.#blocks.length !== Math.ceil(people / layout.block)) {
+      throw new WjfError("data-invalid", "label blocks do not fit the cohort");
     }
     opening.move();
     return blocks;

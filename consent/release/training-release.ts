@@ -82,7 +82,7 @@ export class TrainingRelease implements Disposable {
     const sums = await this.#aggregate({ type: "moments", centre, scale });
     const people = Math.round(sums[0] as number);
     if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
-    await this.#requireFarFromEarlier();
+    await this.#requireFarFromEarlier(people);
     const bad = this.#parts.unlabelled === true ? 0 : await this.#countBad(people, minClass);
     this.#people = people;
     this.#bad = bad;
@@ -101,7 +101,7 @@ export class TrainingRelease implements Disposable {
   }
 
   /** Two cohorts that differ by few people, or in few labels, would tell of those few by the difference of their sums. */
-  async #requireFarFromEarlier(): Promise<void> {
+  async #requireFarFromEarlier(people: number): Promise<void> {
     const { earlier = [], unlabelled = false, policy } = this.#parts;
     if (earlier.length === 0) return;
     const jobs = earlier.map(({ id }) => id);
@@ -112,6 +112,8 @@ export class TrainingRelease implements Disposable {
       return count !== 0 && count < policy.minClass;
     });
     if (few) refuse(`fewer than ${policy.minClass} people or labels other than in an earlier job`);
+    const shares = earlier.some(({ apart }, i) => apart && differences[3 * i + 1] !== people);
+    if (shares) refuse("of some of these people an earlier job tells by region, or at other cuts");
   }
 
   /** Mean and standard deviation of each column over the people who have a value. */

@@ -45,6 +45,8 @@ export interface TrainingReleaseParts {
 export interface EarlierJob {
   readonly id: string;
   readonly unlabelled: boolean;
+  /** Nobody may be in both: by subtraction, what both tell would say more than either may. */
+  readonly apart: boolean;
 }
 
 /** What a release has to remember from one question to the next. */

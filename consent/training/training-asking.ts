@@ -29,7 +29,7 @@ import { requestHeader, TrainingAdmission, type TrainingOrder } from "../trainin
 import type { TrainingAsk } from "../training-requests.ts";
 import { type AskedRounds, askedRounds } from "./asked-rounds.ts";
 import type { TrainingJobTable } from "./schema.ts";
-import { NO_KEYS, type TrainingParts } from "./training-admitter.ts";
+import { NO_KEYS, stateOf, type TrainingParts } from "./training-admitter.ts";
 
 /** The gateway: takes a round to the provinces and brings back the merged parts. */
 export type AskProvinces = (round: TrainRound) => Promise<readonly Uint8Array[]>;
@@ -155,28 +155,43 @@ async function openRelease(
 
 /**
  * Jobs of the institution that told of a cohort.
- * @throws WjfError `training-refused` when one of their provinces has no part in this job: it alone could say how the two differ; and
- * where regions of both would be told, when this job has more.
+ * @throws WjfError `training-refused` when one of their provinces has no part in this job: it alone could say how the two differ.
  */
 async function earlierJobs(
   row: TrainingJobTable,
-  { job, by_region }: TrainingAdmission,
-  { db }: TrainingParts,
+  admission: TrainingAdmission,
+  { db, clock }: TrainingParts,
 ): Promise<EarlierJob[]> {
   const rows = await selectEarlier(row, db);
-  return rows.map(({ id, statement }) => {
-    const text = Buffer.from(statement).toString("utf8");
+  return rows.map((each) => {
+    const text = Buffer.from(each.statement).toString("utf8");
     const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job");
-    if (!earlier.job.provinces.every((code) => job.provinces.includes(code))) {
+    if (!earlier.job.provinces.every((code) => admission.job.provinces.includes(code))) {
       throw new WjfError("training-refused", "an earlier job's province has no part in this one");
     }
-    // What one region had more than the other would be the new province's alone.
-    const isWider = job.provinces.length > earlier.job.provinces.length;
-    if (isWider && by_region === true && earlier.by_region === true) {
-      throw new WjfError("training-refused", "an earlier job by region had fewer provinces");
-    }
-    return { id, unlabelled: earlier.drift === true };
+    const isOver = stateOf(each, clock) !== "open";
+    return {
+      id: each.id,
+      unlabelled: earlier.drift === true,
+      apart: couldBeSubtracted(admission, earlier, isOver ? each : undefined),
+    };
   });
+}
+
+/**
+ * Whether the differences of what both tell could be a few people, or a province's: two divisions by region, whoever is added to one
+ * of them; two counts over a score that are not the same question.
+ * @param over how far the earlier job got, which tells nothing more; without it, it may tell yet.
+ */
+function couldBeSubtracted(
+  now: TrainingAdmission,
+  earlier: TrainingAdmission,
+  over: Pick<TrainingJobTable, "steps" | "regions_step"> | undefined,
+): boolean {
+  if (now.drift === true && earlier.drift === true) {
+    return now.drift_sha256 !== earlier.drift_sha256 && over?.steps !== 1;
+  }
+  return now.by_region === true && earlier.by_region === true && over?.regions_step !== 0;
 }
 
 /** Whether a cohort of the institution was admitted that is not among `compared`. */
@@ -191,7 +206,7 @@ export async function isOvertaken(
 async function selectEarlier(row: TrainingJobTable, db: AuthorityDb | AuthorityTx) {
   return await db
     .selectFrom("training_job")
-    .select(["id", "statement"])
+    .select(["id", "statement", "state", "expires_at", "steps", "regions_step"])
     .where("client_id", "=", row.client_id)
     .where("id", "<>", row.id)
     .where("cohort_sealed", "is not", null)

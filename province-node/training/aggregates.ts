@@ -1,10 +1,10 @@
 // The label-free sums of a training round over one province's people, in the clear and in double precision. Pure: what may leave
 // is decided by training-province.ts, which masks and encrypts it.
 import type { Steps } from "../../core/steps.ts";
-import { type AggregateRequest, binOf, type Edges, REGION_RULES } from "../../crypto/index.ts";
-import { type Columns, linearScores, type Matrix } from "./design.ts";
+import { type AggregateRequest, type Edges, REGION_RULES } from "../../crypto/index.ts";
+import { binsOf, type Columns, linearScores, type Matrix, PRODUCTS_A_PIECE } from "./design.ts";
 
-/** A piece per column, or per some rows. @param matrix of the request's design, where it has one. */
+/** A piece per column and per so many rows. @param matrix of the request's design, where it has one. */
 export function* aggregate(
   request: Exclude<AggregateRequest, { readonly type: "overlap" }>,
   columns: Columns,
@@ -15,12 +15,18 @@ export function* aggregate(
       return yield* counts(columns, request.edges);
     case "moments":
       return yield* moments(columns, request.centre, request.scale);
-    case "newton":
-      return yield* newtonSums(matrix as Matrix, linearScores(matrix as Matrix, request));
-    case "score-counts":
-      return countBins(linearScores(matrix as Matrix, request), request.cuts, false);
-    case "region-counts":
-      return regionCounts(linearScores(matrix as Matrix, request), request.cuts);
+    case "newton": {
+      const scores = yield* linearScores(matrix as Matrix, request);
+      return yield* newtonSums(matrix as Matrix, scores);
+    }
+    case "score-counts": {
+      const scores = yield* linearScores(matrix as Matrix, request);
+      return countBins(yield* binsOf(scores, request.cuts), request.cuts.length + 1);
+    }
+    case "region-counts": {
+      const scores = yield* linearScores(matrix as Matrix, request);
+      return yield* regionCounts(scores, request.cuts);
+    }
     default:
       return request satisfies never;
   }
@@ -29,34 +35,29 @@ export function* aggregate(
 function* counts(columns: Columns, edges: Edges): Steps<Float64Array> {
   const all: number[] = [];
   for (const [c, column] of columns.entries()) {
-    all.push(...countBins(column, edges[c] ?? [], true));
-    yield;
+    const cuts = edges[c] ?? [];
+    // One more for missing values.
+    all.push(...countBins(yield* binsOf(column, cuts), cuts.length + 2));
   }
   return Float64Array.from(all);
 }
 
-function countBins(
-  values: Float64Array,
-  cuts: readonly number[],
-  withMissing: boolean,
-): Float64Array {
-  const counts = new Float64Array(cuts.length + (withMissing ? 2 : 1));
-  for (const value of values) {
-    const bin = binOf(value, cuts);
-    counts[bin] = (counts[bin] as number) + 1;
-  }
+function countBins(bins: Uint16Array, count: number): Float64Array {
+  const counts = new Float64Array(count);
+  for (const bin of bins) counts[bin] = (counts[bin] as number) + 1;
   return counts;
 }
 
 /** This province's in its region's place: whether it holds enough people to count, then per bin people and Σσ. */
-function regionCounts(scores: Float64Array, cuts: readonly number[]): Float64Array {
+function* regionCounts(scores: Float64Array, cuts: readonly number[]): Steps<Float64Array> {
+  const bins = yield* binsOf(scores, cuts);
+  yield;
   const expected = new Float64Array(cuts.length + 1);
-  for (const score of scores) {
-    const bin = binOf(score, cuts);
-    expected[bin] = (expected[bin] as number) + 1 / (1 + Math.exp(-score));
+  for (const [row, bin] of bins.entries()) {
+    expected[bin] = (expected[bin] as number) + 1 / (1 + Math.exp(-(scores[row] as number)));
   }
   const counts = scores.length >= REGION_RULES.leastPeople ? 1 : 0;
-  return Float64Array.of(counts, ...countBins(scores, cuts, false), ...expected);
+  return Float64Array.of(counts, ...countBins(bins, cuts.length + 1), ...expected);
 }
 
 /** How many people; then per column how many have a value, Σu and Σu², u = (x − centre) / scale. */
@@ -83,9 +84,6 @@ function* moments(
   }
   return sums;
 }
-
-/** Some milliseconds. */
-const PRODUCTS_A_PIECE = 2 ** 21;
 
 /** How many people, Σ ln(1 + e^η), Xᵀσ(η), and the upper triangle of Xᵀ diag(σ(1 − σ)) X row by row. */
 export function* newtonSums(

@@ -14,7 +14,7 @@ import type { FeatureStore } from "../feature-store.ts";
 import { readCohort } from "./cohort-columns.ts";
 import type { TrainingJobsParts } from "./training-jobs.ts";
 import { TrainingProvince } from "./training-province.ts";
-import type { StoredJob, TrainingStore } from "./training-store.ts";
+import type { LabelBlock, StoredColumns, StoredJob, TrainingStore } from "./training-store.ts";
 
 interface OpenJob {
   readonly province: TrainingProvince;
@@ -97,8 +97,7 @@ export class OpenJobs implements Disposable {
     if (publicKey === undefined || job.blocks !== blocksOf(admission, own)) {
       throw new WjfError("data-invalid", "training: not all labels were received");
     }
-    const blocks = this.#jobs.blocks(id);
-    const { columns, rows } = this.#columnsOf(job, admission);
+    const { columns, rows } = yield* this.#columnsOf(job, admission);
     const masks = this.#masksOf(admission, own);
     using resources = new DisposableStack();
     const province = resources.use(
@@ -115,7 +114,7 @@ export class OpenJobs implements Disposable {
         overlap: (jobs) => this.#overlap(jobs, job),
       }),
     );
-    yield* province.receiveLabels(blocks.map(({ labels }) => labels));
+    yield* province.receiveLabels(this.#jobs.labels(id));
     for (const oldest of this.#open.keys()) {
       if (this.#open.size >= MOST_OPEN) this.close(oldest);
     }
@@ -124,12 +123,17 @@ export class OpenJobs implements Disposable {
   }
 
   /** As they were when the labels were complete: a load between two rounds changes nothing. */
-  #columnsOf({ id }: StoredJob, { job }: TrainingAdmission) {
-    const kept = this.#jobs.columns(id);
+  *#columnsOf({ id }: StoredJob, { job }: TrainingAdmission): Steps<StoredColumns> {
+    const kept = yield* this.#jobs.columns(id);
     if (kept !== undefined) return kept;
+    const people: Pick<LabelBlock, "tags" | "commitments">[] = [];
+    for (const block of this.#jobs.people(id)) {
+      people.push(block);
+      yield;
+    }
     const { store, catalogue } = this.#parts;
     const lookup = (tag: Parameters<FeatureStore["lookup"]>[0]) => store.lookup(tag);
-    const cohort = readCohort(this.#jobs.blocks(id), job.features, lookup, catalogue);
+    const cohort = readCohort(people, job.features, lookup, catalogue);
     this.#jobs.keepColumns(id, cohort, cohort.members);
     return cohort;
   }
@@ -144,14 +148,13 @@ export class OpenJobs implements Disposable {
   }
 
   /** Only jobs of the same institution are compared: what somebody else trained on is nobody's business. */
-  #overlap(jobs: readonly string[], { id, client }: StoredJob): Float64Array {
-    return Float64Array.from(
-      jobs.flatMap((earlier) =>
-        this.#jobs.find(earlier)?.client === client
-          ? this.#jobs.compare(earlier, id)
-          : this.#jobs.compare("", id),
-      ),
-    );
+  *#overlap(jobs: readonly string[], { id, client }: StoredJob): Steps<Float64Array> {
+    const differences: number[] = [];
+    for (const job of jobs) {
+      const earlier = this.#jobs.find(job)?.client === client ? job : "";
+      differences.push(...(yield* this.#jobs.compare(earlier, id)));
+    }
+    return Float64Array.from(differences);
   }
 
   /** At once, or when it is worked for before the next piece. */

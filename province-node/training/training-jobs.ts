@@ -13,6 +13,7 @@ import type { Steps } from "../../core/steps.ts";
 import { importX25519, openBytes, type PublicX25519Jwk } from "../../crypto/index.ts";
 import {
   AggregateRequestSchema,
+  driftDigest,
   type FederationView,
   LabelBody,
   labelHeader,
@@ -251,19 +252,24 @@ export class TrainingJobs implements Disposable {
   }
 }
 
-/** What a job without labels may be asked. */
+/** What a job without labels may be asked, the last with the question of its terms. */
 const UNLABELLED_ROUNDS = ["moments", "overlap", "score-counts"];
 
 function answerRound(
   province: TrainingProvince,
-  { drift }: Pick<TrainingAdmission, "drift">,
+  { job, drift, drift_sha256 }: TrainingAdmission,
   { kind, round }: TrainingOrder,
   request: string,
 ): Steps<Uint8Array[]> {
   const unlabelled = new WjfError("training-refused", "a job without labels");
   if (kind === "aggregate") {
     const asked = parseJsonWith(AggregateRequestSchema, request, "request-malformed", "request");
-    if (drift === true && !UNLABELLED_ROUNDS.includes(asked.type)) throw unlabelled;
+    if (drift === true) {
+      if (!UNLABELLED_ROUNDS.includes(asked.type)) throw unlabelled;
+      const isOther =
+        asked.type === "score-counts" && driftDigest(job.features, asked) !== drift_sha256;
+      if (isOther) throw new WjfError("training-refused", "another question than was approved");
+    }
     return province.aggregate(asked, round);
   }
   if (drift === true) throw unlabelled;

@@ -7,7 +7,6 @@ import {
   AGGREGATE_VALUES,
   aggregateLength,
   type AggregateRequest,
-  binOf,
   type Column,
   type Design,
   jobDigest,
@@ -16,7 +15,6 @@ import {
   type LabelRequest,
   regionsOf,
   roundDigest,
-  type Score,
   sealAggregate,
   toResidue,
   TRAINING_PARAMETERS,
@@ -26,7 +24,7 @@ import {
   type TrainingScheme,
 } from "../../crypto/index.ts";
 import { aggregate } from "./aggregates.ts";
-import { applyDesign, type Columns, linearScores, type Matrix } from "./design.ts";
+import { applyDesign, binsOf, type Columns, linearScores, type Matrix } from "./design.ts";
 
 export interface TrainingProvinceParts {
   readonly scheme: TrainingScheme;
@@ -42,7 +40,7 @@ export interface TrainingProvinceParts {
   /** The newest round that was answered, by this process or one before it. */
   readonly lastRound?: number;
   /** How this cohort differs from those of earlier jobs: three numbers each. */
-  readonly overlap?: (jobs: readonly string[]) => Float64Array;
+  readonly overlap?: (jobs: readonly string[]) => Steps<Float64Array>;
   /** Whether sums by region were approved with the job. */
   readonly byRegion?: boolean;
 }
@@ -70,7 +68,7 @@ export class TrainingProvince implements Disposable {
   }
 
   /** @throws WjfError `ciphertext-invalid`, `data-invalid`. */
-  *receiveLabels(ciphertexts: readonly Uint8Array[]): Steps<void> {
+  *receiveLabels(ciphertexts: Iterable<Uint8Array>): Steps<void> {
     const { layout } = this.#parts.job;
     const labels = yield* LabelBlocks.open(this.#parts, ciphertexts, layout, this.#people);
     this.#labels?.[Symbol.dispose]();
@@ -96,7 +94,8 @@ export class TrainingProvince implements Disposable {
   *#valuesOf(request: AggregateRequest): Steps<Float64Array> {
     const { columns, overlap } = this.#parts;
     if (request.type === "overlap") {
-      return overlap?.(request.jobs) ?? new Float64Array(aggregateLength(request));
+      if (overlap !== undefined) return yield* overlap(request.jobs);
+      return new Float64Array(aggregateLength(request));
     }
     const matrix = "design" in request ? yield* this.#matrixOf(request.design) : undefined;
     if (request.type !== "region-counts") return yield* aggregate(request, columns, matrix);
@@ -142,9 +141,8 @@ export class TrainingProvince implements Disposable {
     if (request.type === "bins") {
       const all: Column[] = [];
       for (const [c, column] of columns.entries()) {
-        yield;
         const cuts = request.edges[c] ?? [];
-        const bins = Uint16Array.from(column, (value) => binOf(value, cuts));
+        const bins = yield* binsOf(column, cuts);
         for (let bin = 0; bin < cuts.length + 2; bin++) all.push(indicator(bins, bin));
       }
       return all;
@@ -156,7 +154,7 @@ export class TrainingProvince implements Disposable {
         return toResidue(values[person * width + c] as number);
       });
     }
-    const bins = scoreBins(request, request.cuts, matrix);
+    const bins = yield* binsOf(yield* linearScores(matrix, request), request.cuts);
     if (request.type === "region-bins") {
       const first = this.#regionOf(request) * (request.cuts.length + 1);
       return Array.from({ length: labelColumns(request) }, (_, at) => {
@@ -195,8 +193,4 @@ const nobody: Column = () => 0;
 
 function indicator(bins: Uint16Array, bin: number): Column {
   return (person) => (bins[person] === bin ? UNIT : 0);
-}
-
-function scoreBins(score: Score, cuts: readonly number[], matrix: Matrix): Uint16Array {
-  return Uint16Array.from(linearScores(matrix, score), (value) => binOf(value, cuts));
 }

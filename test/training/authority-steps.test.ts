@@ -22,7 +22,7 @@ import {
   type TrainingAdmission,
   type TrainingWish,
 } from "../../consent/training-job.ts";
-import type { TrainingAsk } from "../../consent/training-requests.ts";
+import { driftDigest, type TrainingAsk } from "../../consent/training-requests.ts";
 import {
   type AggregateRequest,
   aggregateLength,
@@ -48,7 +48,7 @@ const [signing, encryption, group] = [
   generateP256("enc"),
 ];
 const admissionKey = importPrivate(generateP256("sig"));
-const NEWTON: TrainingAsk = {
+const NEWTON: Extract<TrainingAsk, { type: "newton" }> = {
   type: "newton",
   design: { kind: "raw", centre: [0], scale: [1] },
   coefficients: [0, 0],
@@ -279,38 +279,87 @@ test("by region only where the terms say so, and once", async () => {
     detail: "regions: told once in a job",
   });
   expect((await ask(job, 3, wish())).value).not.toHaveProperty("regions");
-  // One province more: the difference of two regions would be its own.
-  const wider = await begin({ by_region: true }, ["11", "12", "13"]);
-  expect((await ask(wider, 1, ADMIT)).refusal).toMatchObject({
-    detail: "an earlier job by region had fewer provinces",
-  });
-  expect((await ask(await begin({}, ["11", "12", "13"]), 1, ADMIT)).refusal).toBeUndefined();
+  // Whoever is added, of one province if the bank likes: the difference of two regions would be theirs.
+  const subtracted = {
+    detail: "of some of these people an earlier job tells by region, or at other cuts",
+  };
+  differing = [0, 60, 0];
+  expect((await ask(await begin({ by_region: true }), 1, ADMIT)).refusal).toMatchObject(subtracted);
+  expect((await ask(await begin(), 1, ADMIT)).value).toMatchObject({ people });
+  differing = [people, people, 0];
+  const others = await begin({ by_region: true });
+  expect((await ask(others, 1, ADMIT)).value).toMatchObject({ people });
+  // That one may tell yet; once it is over without, it has not.
+  await bench.db.updateTable("training_job").set({ regions_step: 0 }).execute();
+  await end(job);
+  differing = [0, 60, 0];
+  const early = await begin({ by_region: true });
+  expect((await ask(early, 1, ADMIT)).refusal).toMatchObject(subtracted);
+  await end(others);
+  expect((await ask(await begin({ by_region: true }), 1, ADMIT)).value).toMatchObject({ people });
   const leaves: Leaf[] = [];
   for await (const { leaf } of showLeaves(bench.ledger.log, {})) leaves.push(leaf);
   const admitted = leaves.filter((leaf) => leaf.type === "training" && leaf.event === "admitted");
-  expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([false, true, true, false]);
+  expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([
+    false,
+    true,
+    true,
+    false,
+    true,
+    true,
+    true,
+  ]);
 });
 
+/** The one question of a job without labels, and its terms. */
+function spreadAt(cut: number) {
+  const spread = { ...NEWTON, type: "drift" as const, cuts: [cut] };
+  const digest = driftDigest(["id.age_years"], spread);
+  return { spread, terms: { drift: true, drift_sha256: digest } as const };
+}
+
 test("a job without labels is asked for no label and told of one thing, once", async () => {
-  const spread: TrainingAsk = { ...NEWTON, type: "drift", cuts: [0.5] };
   const labelled = await begin();
   await ask(labelled, 1, ADMIT);
+  const { spread, terms } = spreadAt(0.5);
   const elsewhere = { detail: "drift: asked in a job of its own, and nothing else" };
   await expect(ask(labelled, 2, spread)).rejects.toMatchObject(elsewhere);
   // Labels there are none of, in this job or the other; people are compared all the same.
   differing = [0, 60, 7];
-  const job = await begin({ drift: true });
+  const job = await begin(terms);
   expect((await ask(job, 1, ADMIT)).value).toEqual({ people, bad: 0 });
   expect([...job.asked.values()].map(({ type }) => type)).toEqual(["moments", "overlap"]);
   await expect(ask(job, 2, NEWTON)).rejects.toMatchObject(elsewhere);
   await expect(ask(job, 2, TOTALS)).rejects.toMatchObject(elsewhere);
+  await expect(ask(job, 2, spreadAt(0.51).spread)).rejects.toMatchObject({
+    detail: "drift: not the question in the job's terms",
+  });
   expect((await ask(job, 2, spread)).value).toEqual([{ people, below: null }]);
   await expect(ask(job, 3, spread)).rejects.toMatchObject({ detail: "drift: told once in a job" });
   const few = { refusal: { code: "training-refused" } };
   differing = [0, 7, 0];
-  expect(await ask(await begin({ drift: true }), 1, ADMIT)).toMatchObject(few);
+  expect(await ask(await begin(terms), 1, ADMIT)).toMatchObject(few);
   differing = [0, 60, 7];
   expect(await ask(await begin(), 1, ADMIT)).toMatchObject(few);
+});
+
+test("of the same people the same question again, and no other: cuts a hair apart would count few", async () => {
+  const { terms } = spreadAt(0.5);
+  const other = spreadAt(0.51);
+  await expect(begin({ drift: true })).rejects.toMatchObject({ code: "request-malformed" });
+  const first = await begin(terms);
+  await ask(first, 1, ADMIT);
+  const apart = {
+    detail: "of some of these people an earlier job tells by region, or at other cuts",
+  };
+  expect((await ask(await begin(other.terms), 1, ADMIT)).refusal).toMatchObject(apart);
+  expect((await ask(await begin(terms), 1, ADMIT)).value).toEqual({ people, bad: 0 });
+  differing = [500, people - 1, 0];
+  expect((await ask(await begin(other.terms), 1, ADMIT)).refusal).toMatchObject(apart);
+  differing = [people, people, 0];
+  const job = await begin(other.terms);
+  await ask(job, 1, ADMIT);
+  expect((await ask(job, 2, other.spread)).value).toEqual([{ people, below: null }]);
 });
 
 test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {

@@ -61,7 +61,9 @@ async function outOfFold(data: DataSet, columns: "raw" | "woe") {
     const options = { ...TRAINING_DEFAULTS, columns, evaluate: false };
     const { design, regression } = await train(input, options);
     const values = data.features.map((_, c) => Float64Array.from(rest.rows, (row) => row[c]!));
-    const scores = linearScores(atOnce(applyDesign(values, design)), { ...regression, design });
+    const scores = atOnce(
+      linearScores(atOnce(applyDesign(values, design)), { ...regression, design }),
+    );
     at.forEach((row, i) => federated.set(row, scores[i]!));
     const own = centralScores(training, rest, design.kind === "woe" ? design.edges : undefined);
     at.forEach((row, i) => central.set(row, own[i]!));

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { canonicalJson, sha256Base64url, sha256Hex } from "../../core/canonical.ts";
 import { nowSeconds, systemClock } from "../../core/clock.ts";
 import { systemRandom } from "../../core/random.ts";
-import { atOnce } from "../../core/steps.ts";
+import { atOnce, type Steps } from "../../core/steps.ts";
 import {
   generateP256,
   generateX25519,
@@ -30,6 +30,7 @@ import {
 } from "../../crypto/index.ts";
 import {
   COMMITMENT_BYTES,
+  driftDigest,
   labelHeader,
   labelPath,
   requestHeader,
@@ -37,6 +38,8 @@ import {
 } from "../../consent/verifier.ts";
 import { signProof } from "../../cli/batch-client.ts";
 import { decideTraining } from "../../province-node/index.ts";
+import { aggregate } from "../../province-node/training/aggregates.ts";
+import { applyDesign } from "../../province-node/training/design.ts";
 import { TrainingJobs } from "../../province-node/training/training-jobs.ts";
 import { TrainingProvince } from "../../province-node/training/training-province.ts";
 import { TrainingStore } from "../../province-node/training/training-store.ts";
@@ -260,7 +263,7 @@ test("a job that ends while labels come keeps none of them, and ends once", asyn
   expect(end()).toMatchObject({ state: "ended" });
   await expect(coming).rejects.toMatchObject({ code: "training-ended" });
   using store = TrainingStore.open(folder);
-  expect(store.blocks(short.job.id)).toEqual([]);
+  expect([...store.labels(short.job.id)]).toEqual([]);
   using _ = failing("BEFORE UPDATE OF ended ON job");
   expect(end()).toMatchObject({ state: "ended" });
 });
@@ -375,18 +378,23 @@ test("sums by region are given in a job whose operator saw so, over the regions 
 });
 
 test("in a job without labels nothing is asked that needs any, or tells more than how a score is spread", async () => {
-  const unlabelled = admissionOf({ drift: true, people: [0, 0] });
+  const score = { design: { kind: "raw", centre: [0], scale: [1] }, coefficients: [0, 1] } as const;
+  const drift_sha256 = driftDigest(terms.job.features, { ...score, cuts: [3] });
+  const unlabelled = admissionOf({ drift: true, drift_sha256, people: [0, 0] });
   offer(unlabelled, publicKey);
   decideTraining(folder, unlabelled.job.id, "approved", clock);
   const asked = async (round: number, request: object, kind?: string) =>
     await ask(round, request, admissionKey, kind, unlabelled);
   const refused = { code: "training-refused", detail: "a job without labels" };
   await expect(asked(1, LABELS, "labels")).rejects.toMatchObject(refused);
-  const score = { design: { kind: "raw", centre: [0], scale: [1] }, coefficients: [0, 1] };
   await expect(asked(1, { type: "newton", ...score })).rejects.toMatchObject(refused);
   await expect(asked(1, { type: "counts", edges: [[1]] })).rejects.toMatchObject(refused);
   expect(await asked(1, MOMENTS)).toHaveLength(1);
-  expect(await asked(2, { type: "score-counts", cuts: [3], ...score })).toHaveLength(1);
+  const count = { type: "score-counts", ...score };
+  await expect(asked(2, { ...count, cuts: [3.01] })).rejects.toMatchObject({
+    detail: "another question than was approved",
+  });
+  expect(await asked(2, { ...count, cuts: [3] })).toHaveLength(1);
 });
 
 test("cohorts are compared by who is here, and by commitments", () => {
@@ -396,10 +404,40 @@ test("cohorts are compared by who is here, and by commitments", () => {
     [Buffer.alloc(16, i), Buffer.alloc(16, label)] as const;
   store.keepColumns("a", columns, [member(1, 1), member(2, 1), member(3, 1)]);
   store.keepColumns("b", columns, [member(2, 1), member(3, 2), member(4, 1), member(5, 1)]);
-  expect(store.compare("a", "b")).toEqual([1, 2, 1]);
-  expect(store.compare("a", "a")).toEqual([0, 0, 0]);
-  expect(store.compare("unknown", "b")).toEqual([0, 4, 0]);
+  expect(atOnce(store.compare("a", "b"))).toEqual([1, 2, 1]);
+  expect(atOnce(store.compare("a", "a"))).toEqual([0, 0, 0]);
+  expect(atOnce(store.compare("unknown", "b"))).toEqual([0, 4, 0]);
 });
+
+test("large cohorts are compared, and scores counted, in pieces of so many people", () => {
+  using store = TrainingStore.open(folder);
+  const many = (from: number) =>
+    Array.from({ length: 10_000 }, (_, i) => {
+      const who = Buffer.alloc(16);
+      who.writeUInt32BE((from + i) * 401);
+      return [who, Buffer.alloc(16, i % 7 === 0 ? from : 0)] as const;
+    });
+  store.keepColumns("many", { rows: Int32Array.of(), columns: [] }, many(0));
+  store.keepColumns("more", { rows: Int32Array.of(), columns: [] }, many(70));
+  expect(atOnce(store.compare("many", "more"))).toEqual([70, 70, 1419]);
+  // 4,096 at a time, from either side, and a look whether there are more.
+  expect(piecesOf(store.compare("many", "more"))).toBe(8);
+  const column = Float64Array.from({ length: 100_000 }, (_, i) => i % 100);
+  const design = { kind: "raw", centre: [0], scale: [1] } as const;
+  const matrix = atOnce(applyDesign([column], design));
+  const score = { design, coefficients: [0, 1], cuts: [50] };
+  for (const type of ["score-counts", "region-counts"] as const) {
+    const request = { type, regions: 2, ...score };
+    expect(piecesOf(aggregate(request, [column], matrix))).toBeGreaterThanOrEqual(5);
+  }
+  expect(piecesOf(applyDesign([column], design))).toBe(4);
+});
+
+function piecesOf(steps: Steps<unknown>): number {
+  let pieces = 0;
+  while (steps.next().done !== true) pieces++;
+  return pieces;
+}
 
 /** Pieces of the job's encrypted labels that are in the node's files. */
 function labelsOnDisk(labels: Uint8Array): Uint8Array[] {
@@ -417,8 +455,8 @@ test("an operator can stop a running job; when its time is over everything sent 
   laterMs = 3_600_000;
   await expect(ask(9, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   using store = TrainingStore.open(folder);
-  const { labels } = store.blocks(terms.job.id)[0]!;
-  expect(labelsOnDisk(labels)).not.toEqual([]);
+  const [labels] = [...store.labels(terms.job.id)];
+  expect(labelsOnDisk(labels!)).not.toEqual([]);
   {
     using _ = failing("BEFORE UPDATE OF ended ON job");
     open()[Symbol.dispose]();
@@ -426,14 +464,14 @@ test("an operator can stop a running job; when its time is over everything sent 
     expect(logged).toEqual(Array(2).fill("training jobs that are over could not be ended"));
   }
   expect(offer(terms).state).toBe("expired");
-  expect(labelsOnDisk(labels)).toEqual([]);
-  expect(store.blocks(terms.job.id)).toEqual([]);
-  expect(store.columns(terms.job.id)).toBeUndefined();
+  expect(labelsOnDisk(labels!)).toEqual([]);
+  expect([...store.labels(terms.job.id)]).toEqual([]);
+  expect(atOnce(store.columns(terms.job.id))).toBeUndefined();
   expect(store.reply(terms.job.id, 9)).toBeUndefined();
   laterMs = 395 * 86_400_000;
   offer(terms);
-  expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);
+  expect(atOnce(store.compare(terms.job.id, ""))).toEqual([PEOPLE / 2, 0, 0]);
   laterMs = 397 * 86_400_000;
   offer(terms);
-  expect(store.compare(terms.job.id, "")).toEqual([0, 0, 0]);
+  expect(atOnce(store.compare(terms.job.id, ""))).toEqual([0, 0, 0]);
 });

@@ -133,7 +133,7 @@ test("people, classes, probabilities, AUC and KS of each region are those of its
     const own = provinces.slice(3 * r, 3 * r + 3);
     const labels = own.flatMap((each) => [...each.labels]);
     const scores = own.flatMap(({ columns }) => [
-      ...linearScores(atOnce(applyDesign(columns, design)), { design, ...regression }),
+      ...atOnce(linearScores(atOnce(applyDesign(columns, design)), { design, ...regression })),
     ]);
     const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
     const probability = (score: number): number => 1 / (1 + Math.exp(-score));

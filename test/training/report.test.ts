@@ -190,7 +190,7 @@ test("drift is counted from the package alone, and is the index of the scores as
       return Float64Array.from(people, (row) => row[FEATURES.indexOf(feature)]!);
     });
     const counts = new Float64Array(cuts.length + 1);
-    for (const linear of linearScores(atOnce(applyDesign(columns, score.design)), score)) {
+    for (const linear of atOnce(linearScores(atOnce(applyDesign(columns, score.design)), score))) {
       counts[binOf(linear, cuts)]! += 1;
     }
     return driftOf(trained, spreadOf(counts, cuts, least));
