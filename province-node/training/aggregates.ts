@@ -2,7 +2,14 @@
 // is decided by training-province.ts, which masks and encrypts it.
 import type { Steps } from "../../core/steps.ts";
 import { type AggregateRequest, type Edges, REGION_RULES } from "../../crypto/index.ts";
-import { binsOf, type Columns, linearScores, type Matrix, PRODUCTS_A_PIECE } from "./design.ts";
+import {
+  binsOf,
+  type Columns,
+  linearScores,
+  type Matrix,
+  PRODUCTS_A_PIECE,
+  VALUES_A_PIECE,
+} from "./design.ts";
 
 /** A piece per column and per so many rows. @param matrix of the request's design, where it has one. */
 export function* aggregate(
@@ -51,9 +58,10 @@ function countBins(bins: Uint16Array, count: number): Float64Array {
 /** This province's in its region's place: whether it holds enough people to count, then per bin people and Σσ. */
 function* regionCounts(scores: Float64Array, cuts: readonly number[]): Steps<Float64Array> {
   const bins = yield* binsOf(scores, cuts);
-  yield;
   const expected = new Float64Array(cuts.length + 1);
-  for (const [row, bin] of bins.entries()) {
+  for (let row = 0; row < bins.length; row++) {
+    if (row % VALUES_A_PIECE === 0) yield;
+    const bin = bins[row] as number;
     expected[bin] = (expected[bin] as number) + 1 / (1 + Math.exp(-(scores[row] as number)));
   }
   const counts = scores.length >= REGION_RULES.leastPeople ? 1 : 0;
@@ -69,11 +77,12 @@ function* moments(
   const sums = new Float64Array(1 + 3 * columns.length);
   sums[0] = columns[0]?.length ?? 0;
   for (const [c, column] of columns.entries()) {
-    yield;
     let count = 0;
     let first = 0;
     let second = 0;
-    for (const value of column) {
+    for (let row = 0; row < column.length; row++) {
+      if (row % VALUES_A_PIECE === 0) yield;
+      const value = column[row] as number;
       if (Number.isNaN(value)) continue;
       const u = (value - (centre[c] ?? 0)) / (scale[c] ?? 1);
       count++;

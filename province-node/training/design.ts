@@ -15,7 +15,7 @@ export interface Matrix {
 
 const ONE = 2 ** TRAINING_PARAMETERS.fractionBits;
 /** Values looked up among cuts, and products: some milliseconds. */
-const VALUES_A_PIECE = 2 ** 15;
+export const VALUES_A_PIECE = 2 ** 15;
 export const PRODUCTS_A_PIECE = 2 ** 21;
 
 /**
