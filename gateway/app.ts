@@ -44,6 +44,7 @@ import { infoRoutes } from "./info-routes.ts";
 import { queryRouteSchema } from "./schemas.ts";
 import type { Training } from "./training/index.ts";
 import type { Watches } from "./watches/index.ts";
+import { withdrawalOf } from "./withdrawn.ts";
 
 /** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
 const MAX_PROOF_AGE_S = 60;
@@ -59,6 +60,8 @@ const DOCS_POLICY =
 export interface GatewayParts {
   readonly view: FederationView;
   readonly coalescer: Coalescer;
+  /** Carries what can only be refused: withdrawn.ts. */
+  readonly withdrawals: Coalescer;
   readonly batches: Batches;
   readonly alerts: Alerts;
   readonly watches: Watches;
@@ -161,7 +164,7 @@ function limitBodyTime({ raw }: FastifyRequest): void {
 async function answerQuery(
   request: FastifyRequest,
   replays: ReplayGuard,
-  { view, catalogue, clock, coalescer }: GatewayParts,
+  { view, catalogue, clock, coalescer, withdrawals }: GatewayParts,
 ): Promise<ReleaseOutcome> {
   const credentials = readCredentials(request);
   // Before any signature: refusing must cost much less than answering, or refusing takes the time that answers need.
@@ -177,13 +180,17 @@ async function answerQuery(
   if (product.claims === "none" && verified.claims !== undefined) {
     throw new WjfError("claims-unexpected");
   }
-  view.requireNotWithdrawn(verified.consent.status);
+  const withdrawn = withdrawalOf(view, verified);
   replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
   const sealed = request.headers.accept?.includes("application/jose") ?? false;
   const startedMs = performance.now();
   let result: ReleaseOutcome["result"] = "refusal";
   try {
-    const outcome = await coalescer.submit(pendingQuery(verified, credentials, sealed, catalogue));
+    const query = pendingQuery(verified, credentials, sealed, catalogue);
+    const outcome =
+      withdrawn === undefined
+        ? await coalescer.submit(query)
+        : await withdrawals.submit({ ...query, withdrawn });
     result = outcome.result;
     return outcome;
   } finally {

@@ -102,19 +102,14 @@ export function valueOf(expression: Expression, subject: Subject): number | null
 
 /** As `valueOf`, but a row that a list may have lost still lies somewhere. */
 function rangeOf(expression: Expression, subject: Subject): Range | null {
-  switch (expression.kind) {
-    case "cell":
-    case "rank":
-      return lookUp(expression, subject);
-    case "by": {
-      const chosen = chosenBy(expression, subject);
-      return chosen === undefined ? null : rangeOf(chosen, subject);
-    }
-    default: {
-      const value = valueOf(expression, subject);
-      return value === null ? null : exactly(value);
-    }
+  const { kind } = expression;
+  if (kind === "cell" || kind === "rank") return lookUp(expression, subject);
+  if (kind === "by") {
+    const chosen = chosenBy(expression, subject);
+    return chosen === undefined ? null : rangeOf(chosen, subject);
   }
+  const value = valueOf(expression, subject);
+  return value === null ? null : exactly(value);
 }
 
 function lookUp(

@@ -1,7 +1,10 @@
 // Refusals at the door and behind it. Each has its own stable code; none of those here costs a call to any node, which is
 // counted at both ends of the wire. Nodes refuse the same requests when a gateway forwards them all the same.
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { generateKeyPair } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Leaf, showLeaves } from "../../consent/log/index.ts";
 import { RequestChecker, TokenChecker } from "../../consent/verifier.ts";
 import { createDevelopmentCa, issueCertificate } from "../../cli/dev-ca.ts";
 import { systemClock } from "../../core/clock.ts";
@@ -194,15 +197,57 @@ describe("at the gateway: refused by its code, and no node is called", () => {
       const subject = federation.truth[3]?.numbers[0]?.msisdn as string;
       const consent = await parts.bank.consent({ subject });
       const code = act === "pause" ? "consent-paused" : "consent-revoked";
-      expect((await post(await parts.bank.sign(consent, SCORE))).status).toBe(200);
+      const answeredBefore = { ...SCORE, query_id: randomUUID() };
+      expect((await post(await parts.bank.sign(consent, answeredBefore))).status).toBe(200);
       await service.options.transact(async (tx) => {
         await service.lifecycle.change(tx, consent.id, act, "person");
       });
       await untilRefused(consent, code);
       for (const spy of [sent, answered]) spy.mockClear();
       expectRefused(await post(await parts.bank.sign(consent, SCORE)), code);
+      // Nothing is released any more, not even what was: under its query id as little as under another.
+      expectRefused(await post(await parts.bank.sign(consent, answeredBefore)), code);
+
+      const question = { ...SCORE, query_id: randomUUID() };
+      const signed = await parts.bank.sign(consent, question);
+      expectRefused(await post(signed), code);
+      const leaf = { type: "refusal", code, query_id: question.query_id, ...SCORE };
+      const who = { client_id: parts.bank.clientId, consent_id: consent.id };
+      expect(await leavesOf(question.query_id)).toMatchObject([{ ...leaf, ...who }]);
+      // The same proof is none any more; another one for the same question finds it refused already.
+      expectRefused(await post(signed), "dpop-replayed");
+      expectRefused(await post(await parts.bank.sign(consent, question)), code);
+      expect(await leavesOf(question.query_id)).toHaveLength(1);
     },
   );
+
+  test("what is not an institution's own question leaves nothing in the log", async () => {
+    const { service } = federation.authority;
+    const subject = federation.truth[4]?.numbers[0]?.msisdn as string;
+    const consent = await parts.bank.consent({ subject });
+    await service.options.transact(async (tx) => {
+      await service.lifecycle.change(tx, consent.id, "revoke", "person");
+    });
+    await untilRefused(consent, "consent-revoked");
+    const before = (await leavesOf(consent.id, "consent")).length;
+    const good = await parts.bank.sign(consent, SCORE);
+    const [head, claims] = good.token.split(".");
+    const forged = `${head}.${claims}.${"A".repeat(86)}`;
+    expectRefused(await post({ ...good, token: forged }), "token-signature");
+    const stranger = await generateKeyPair("ES256");
+    const bent = { proof: { key: stranger.privateKey } };
+    expectRefused(await post(await parts.bank.sign(consent, SCORE, bent)), "dpop-signature");
+    const other = Buffer.from(JSON.stringify({ ...SCORE, query_id: randomUUID() }));
+    expectRefused(await post({ ...good, body: other }), "dpop-binding");
+    expect(await leavesOf(consent.id, "consent")).toHaveLength(before);
+  });
+
+  async function leavesOf(id: string, by: "query" | "consent" = "query"): Promise<Leaf[]> {
+    const found: Leaf[] = [];
+    const shown = showLeaves(federation.authority.ledger.log, { [by]: id });
+    for await (const { leaf } of shown) found.push(leaf);
+    return found;
+  }
 
   /** The gateway hears of it within its push time; until then the authority refuses. */
   async function untilRefused(consent: GivenConsent, code: ErrorCode): Promise<void> {
