@@ -13,9 +13,9 @@ import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
   serializerCompiler,
-  validatorCompiler,
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
+import type { z } from "zod";
 import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
@@ -23,6 +23,7 @@ import { type HttpLimits, protect, serverOptions } from "../core/http-server.ts"
 import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
 import { secondsSince } from "../core/metrics.ts";
+import { parseWith } from "../core/parse.ts";
 import { describeSpan, inSpan } from "../core/tracing.ts";
 import {
   claimedClient,
@@ -89,7 +90,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
   protect(app as unknown as FastifyInstance, parts.http, parts.url);
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(parseRequest);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
@@ -124,6 +125,17 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(async (scope) => await parts.watches.register(scope as never));
   await app.register(async (scope) => await parts.training.register(scope as never));
   return app as unknown as FastifyInstance;
+}
+
+/** Query and path as any boundary's input: a refusal names the field and the rule. */
+function parseRequest({ schema, httpPart }: { schema: z.ZodType; httpPart?: string }) {
+  return (value: unknown) => {
+    try {
+      return { value: parseWith(schema, value, "request-malformed", httpPart) };
+    } catch (error) {
+      return { error: toWjfError(error) };
+    }
+  };
 }
 
 async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<void> {

@@ -43,6 +43,9 @@ const SCORE = { product: "credit-score@1" };
 let federation: Federation;
 let parts: BadRequestParts;
 let hostile: HostileGateway;
+let openapi: {
+  readonly paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+};
 const sent = vi.spyOn(ProvinceNodeClient.prototype, "evaluate");
 const answered = vi.spyOn(FanOutAnswerer.prototype, "answer");
 const lookedUp = vi.spyOn(FeatureStore.prototype, "lookup");
@@ -55,6 +58,8 @@ beforeAll(async () => {
   const otherConsent = await bank.consent({ subject: two as string, products: [SCORE.product] });
   parts = { federation, bank, consent, otherConsent };
   hostile = await HostileGateway.open(federation);
+  const described = await fetch(`${federation.gateway.url}/openapi.json`);
+  openapi = (await described.json()) as typeof openapi;
 });
 afterAll(async () => {
   hostile[Symbol.dispose]();
@@ -87,6 +92,8 @@ async function post(
     body: new Uint8Array(request.body ?? Buffer.from("{}")),
   });
   const body = await response.text();
+  const declared = openapi.paths[path]?.["post"]?.responses;
+  if (declared !== undefined) expect(Object.keys(declared)).toContain(`${response.status}`);
   const { code } = JSON.parse(body) as { code: ErrorCode };
   return { status: response.status, code, body, headers: response.headers };
 }
@@ -109,6 +116,40 @@ test("the counters count: a good request calls every node once, at both ends", a
   expect(answered).toHaveBeenCalledTimes(2);
   expect(lookedUp).toHaveBeenCalledTimes(2);
 });
+
+test("the API declares every status that a route can refuse with", async () => {
+  const all = [...new Set(Object.values(ERRORS).map(({ http }) => `${http}`))].toSorted();
+  const refusals = (path: string, method: string) =>
+    Object.keys(openapi.paths[path]?.[method]?.responses ?? {}).filter((each) => each >= "400");
+  // What authority and provinces say is told as it is.
+  expect(refusals("/v1/queries", "post").toSorted()).toEqual(all);
+  expect(refusals("/v1/training-jobs", "post").toSorted()).toEqual(all);
+  for (const [path, methods] of Object.entries(openapi.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      expect(Object.keys(responses), `${method} ${path}`).toEqual(
+        expect.arrayContaining(["400", "415", "500"]),
+      );
+      const isOpen = ["/v1/products", "/v1/federation", "/healthz", "/readyz"].includes(path);
+      if (isOpen) continue;
+      expect(Object.keys(responses), `${method} ${path}`).toEqual(
+        expect.arrayContaining(["401", "404", "413", "503"]),
+      );
+    }
+  }
+});
+
+test.each(["/v1/watches?limit=0", "/v1/watches?after=x", "/v1/alerts?limit=x", "/%ff"])(
+  "a field that does not fit is named: %s",
+  async (path) => {
+    const response = await fetch(`${federation.gateway.url}${path}`);
+    const field = path.includes("?") ? (/\?(\w+)/.exec(path)?.[1] as string) : "address";
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      code: "request-malformed",
+      detail: expect.stringContaining(field) as string,
+    });
+  },
+);
 
 describe("at the gateway: refused by its code, and no node is called", () => {
   test.each([...BAD_TOKENS, ...FORGED_TOKENS])("a token: $what", async ({ make, code }) => {
