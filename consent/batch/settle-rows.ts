@@ -1,5 +1,5 @@
-// Which rows need not be asked: one that was answered before gets the same answer again, whatever its consent has become
-// since; one whose consent, client or term does not hold is refused, and the refusal is in the log before it is told. All of
+// Which rows need not be asked: one that was answered before gets the same answer again, also when its consent is used up
+// since, but not when it was withdrawn, paused or is over; one whose consent, client or term does not hold is refused, and the refusal is in the log before it is told. All of
 // a manifest's rows are looked up together. A look ahead: the release decides again, in its own transaction.
 import type { Catalogue } from "../../catalogue/index.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -116,6 +116,7 @@ function settleRow(
     requireClient(client, product, sealed);
     const before = earlier.get(queryId);
     if (before !== undefined) {
+      spending.requireNotWithdrawn(consentId);
       const answer = openAnswer(before, question, atRest);
       return { row: row.row, answer, leaf: before.leaf_index, client: client as Client };
     }
