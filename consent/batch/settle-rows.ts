@@ -63,12 +63,12 @@ export async function settleRows(
   );
   const refused = decided.filter((row): row is RefusedRow => "refusal" in row);
   if (refused.length > 0) await parts.ledger.log.append(refused.map(refusalLeaf));
-  const settled: (TellableRow & { readonly row: number })[] = [...refused];
-  for (const row of decided) {
-    if (!("leaf" in row)) continue;
-    const receipt = await parts.ledger.log.receipt(row.leaf);
-    settled.push({ row: row.row, answer: row.answer, receipt: receipt.text, client: row.client });
-  }
+  const answered = decided.filter((row): row is Answered => "leaf" in row);
+  const receipts = await parts.ledger.log.receipts(answered.map(({ leaf }) => leaf));
+  const told = answered.map(({ row, answer, client }, i) => {
+    return { row, answer, client, receipt: receipts[i]?.text ?? "" };
+  });
+  const settled = [...refused, ...told];
   return { settled, open: decided.filter((row): row is CheckedRow => "question" in row) };
 }
 
