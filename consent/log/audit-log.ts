@@ -79,6 +79,7 @@ export class AuditLog<S extends LogSchema> implements AsyncDisposable {
 
   /** One for each of these leaves, in order: what they share of the tree is read and hashed once. @throws as `receipt`. */
   async receipts(indexes: readonly number[]): Promise<readonly Receipt[]> {
+    if (indexes.length === 0) return [];
     const { size, checkpoint } = await store.readHead(this.#db);
     const receipts: Receipt[] = [];
     // Some at a time: leaves that lie far apart share little, and a tile in memory takes a hundred kilobytes.
