@@ -71,7 +71,7 @@ export class Admitter {
     }));
     const settled = await settle(asked, this.#parts.clock.nowMs(), this.#parts);
     if (settled.size > 0) return { settled: { items: [...settled].map(wireOutcome) } };
-    this.#parts.epochs.countFanOut();
+    this.#parts.epochs.countFanOuts(epoch, 1);
     this.#remember(digested.digest, questions);
     const admission: Admission = {
       descriptor: digested.digest.toString("hex"),
