@@ -109,7 +109,8 @@ export type KeyKind = z.infer<typeof KeyKind>;
 /**
  * A few rows per number: SELECT msisdn, key, columns… FROM from WHERE where GROUP BY msisdn, key, the first `top` of
  * each number by `order` descending, then by the raw key ascending. Stored in that order (rank = position + 1).
- * Keys of kind msisdn that are no mobile number drop out before that.
+ * Keys of kind msisdn that are no mobile number drop out before that. A list of `top` rows may have been cut: what it has no
+ * row for is not known, save as far as the last kept row bounds it (`order`, a count, and columns `within_order`).
  */
 export const KeyedList = z
   .strictObject({
@@ -128,6 +129,8 @@ export const KeyedList = z
       z.strictObject({
         sql,
         scale: z.union([z.literal(1), z.literal(10), z.literal(100)]).default(1),
+        /** From 0 to the `order` column of the same row, whatever the rows: it counts some of what that one counts. */
+        within_order: z.boolean().default(false),
       }),
     ),
     order: RelationId,

@@ -16,6 +16,7 @@ import { type Admission, ADMISSION_TTL_S } from "./admission.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
 import { requestRules } from "./federation-view.ts";
 import { epochOf } from "./release/check-merge.ts";
+import { RefusalLog } from "./release/refusal-log.ts";
 import { requireNotSuspended } from "./release/suspension.ts";
 import { type Asked, settle, type SettleParts } from "./release/settle.ts";
 import {
@@ -37,7 +38,7 @@ export type AdmitAnswer =
 /** A verified question, or why it is refused. */
 export type Question = VerifiedRequest | ErrorCode;
 
-export interface AdmitterParts extends SettleParts {
+export interface AdmitterParts extends Omit<SettleParts, "refusals"> {
   readonly epochs: EpochKeeper;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -45,11 +46,11 @@ export interface AdmitterParts extends SettleParts {
 }
 
 export class Admitter {
-  readonly #parts: AdmitterParts;
+  readonly #parts: AdmitterParts & SettleParts;
   readonly #remembered = new Map<string, readonly Question[]>();
 
   constructor(parts: AdmitterParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, refusals: new RefusalLog(parts.ledger) };
   }
 
   /**
@@ -70,7 +71,7 @@ export class Admitter {
     }));
     const settled = await settle(asked, this.#parts.clock.nowMs(), this.#parts);
     if (settled.size > 0) return { settled: { items: [...settled].map(wireOutcome) } };
-    this.#parts.epochs.countFanOut();
+    this.#parts.epochs.countFanOuts(epoch, 1);
     this.#remember(digested.digest, questions);
     const admission: Admission = {
       descriptor: digested.digest.toString("hex"),

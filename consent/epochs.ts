@@ -28,6 +28,7 @@ import {
   Roster,
   signRoster,
 } from "../crypto/index.ts";
+import { EpochUse } from "./epoch-use.ts";
 
 /** What the authority's operator fixes about the federation: everything of a roster but the epoch's own. */
 export const Federation = Roster.pick({
@@ -87,11 +88,11 @@ export class EpochKeeper {
   readonly terms: EpochTerms;
   readonly #epochs = new Map<number, Epoch>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
-  #releases = 0;
-  #fanOuts = 0;
+  readonly #use: EpochUse;
 
   private constructor(options: EpochKeeperOptions) {
     this.#options = options;
+    this.#use = new EpochUse(options.folder);
     this.terms = options.terms;
   }
 
@@ -117,8 +118,6 @@ export class EpochKeeper {
       // Another call may have been quicker.
       if (this.#epochs.has(epoch.number)) continue;
       this.#epochs.set(epoch.number, epoch);
-      this.#releases = 0;
-      this.#fanOuts = 0;
       for (const listener of this.#listeners) listener(epoch);
     }
   }
@@ -143,18 +142,18 @@ export class EpochKeeper {
     return epoch;
   }
 
-  /** Under the newest epoch, by this keeper. */
+  /** Under the newest epoch, by all keepers of the folder, ever. */
   get releases(): number {
-    return this.#releases;
+    return this.#use.of(this.current().number, "releases");
   }
 
-  countReleases(releases: number): void {
-    this.#releases += releases;
+  countReleases({ number }: Pick<Epoch, "number">, releases: number): void {
+    this.#use.add(number, "releases", releases);
   }
 
-  /** One that was admitted. Nodes remember twice `maxReleases` of an epoch, and not every one comes to be released. */
-  countFanOut(): void {
-    this.#fanOuts++;
+  /** Admitted ones: nodes remember twice `maxReleases` of an epoch, and not every one comes to be released. */
+  countFanOuts({ number }: Pick<Epoch, "number">, fanOuts: number): void {
+    this.#use.add(number, "fan-outs", fanOuts);
   }
 
   /** Calls back for every epoch that this keeper opens or finds from now on, until disposed. */
@@ -168,26 +167,29 @@ export class EpochKeeper {
     const now = nowSeconds(this.#options.clock);
     await this.refresh();
     for (const [number, { roster }] of this.#epochs) {
-      if (roster.not_after + this.terms.overlapS > now) continue;
-      // The secret key goes with the epoch: recorded traffic stays closed.
-      rmSync(join(this.#options.folder, String(number)), { recursive: true, force: true });
-      this.#epochs.delete(number);
+      if (roster.not_after + this.terms.overlapS <= now) this.#drop(number);
     }
     const newest = this.all().at(-1);
     const due =
       newest === undefined ||
       now >= newest.roster.not_after - this.terms.overlapS ||
-      Math.max(this.#releases, this.#fanOuts) >= this.terms.maxReleases ||
+      this.#use.most(newest.number) >= this.terms.maxReleases ||
       !isSameFederation(newest.roster, this.#options.federation());
     return due ? await this.#openNext((newest?.number ?? this.#lastNumber()) + 1, now) : undefined;
   }
 
   /** Ends an epoch at once and opens the next. Fan-outs under way fail, and are asked again under the new one. */
   async retire(number: number): Promise<Epoch> {
-    rmSync(join(this.#options.folder, String(number)), { recursive: true, force: true });
-    this.#epochs.delete(number);
+    this.#drop(number);
     const next = Math.max(number, this.#lastNumber()) + 1;
     return await this.#openNext(next, nowSeconds(this.#options.clock));
+  }
+
+  /** The secret key goes with the epoch: recorded traffic stays closed. Another keeper may just count in there: then once more. */
+  #drop(number: number): void {
+    const place = join(this.#options.folder, String(number));
+    rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+    this.#epochs.delete(number);
   }
 
   async #openNext(number: number, now: number): Promise<Epoch> {

@@ -19,7 +19,7 @@ const epochEnds = liveGauge(
 );
 const epochReleases = liveGauge(
   "wjf_authority_epoch_releases",
-  "Releases under the newest epoch by this process",
+  "Releases under the newest epoch, by all replicas",
 );
 const epochBudget = liveGauge(
   "wjf_authority_epoch_releases_limit",

@@ -83,6 +83,17 @@ export class GroupSpending {
     return consent;
   }
 
+  /**
+   * Whether what was released under the consent may be told again: also when it is used up, not when the person has stopped
+   * it or its term is over. @throws WjfError `consent-*`.
+   */
+  requireNotWithdrawn(id: string): void {
+    const row = this.#consents.get(id)?.row;
+    if (row === undefined) throw new WjfError("consent-unknown");
+    if (row.state === "CONSUMED") return;
+    requireLive({ state: row.state as ConsentState, expiresAt: row.expires_at }, this.#nowMs);
+  }
+
   /** All of them that there are. */
   get consents(): readonly SpendableConsent[] {
     return [...this.#consents.values()];

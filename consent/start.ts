@@ -85,6 +85,8 @@ export async function startAuthority(
     db,
     log,
     catalogue,
+    // Opened below, with what the service knows; no token is issued before.
+    epoch: () => epochs.current().number,
   });
   const sources = new RosterSources({
     federationPath,
@@ -185,6 +187,8 @@ interface ServiceParts {
   readonly db: Parameters<typeof consentTables>[0];
   readonly log: Logger;
   readonly catalogue: Catalogue;
+  /** The period of the key that subjects are sealed with; nodes derive the same from the number in each `sub`. */
+  readonly epoch: () => number;
 }
 
 function createConsentService(parts: ServiceParts): ConsentService {
@@ -207,8 +211,7 @@ function createConsentService(parts: ServiceParts): ConsentService {
     audiences: [federation.audience],
     subjectKey: secrets.subjectKey,
     subjectMasterKey: secrets.subjectMasterKey,
-    // The subject key's period; nodes derive the same from the number in each `sub`.
-    epoch: () => 1,
+    epoch: parts.epoch,
     signingKeys: secrets.tokenKeys,
     sms: sandboxSms(
       join(parts.folder, "outbox.ndjson"),

@@ -58,9 +58,16 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 32;
 const SUB_BYTES = 4 + NONCE_BYTES + TAG_BYTES + 16;
 
+/** Deriving K_epoch takes as long as opening a subject with it, and subjects of one time are of one epoch. */
+const derived = new WeakMap<Buffer, { readonly epoch: number; readonly key: Buffer }>();
+
 /** K_epoch for one key epoch: HKDF-SHA-256 of the master, so that one file serves every epoch. */
 function epochKey(masterKey: Buffer, epoch: number): Buffer {
-  return Buffer.from(hkdfSync("sha256", masterKey, "", `weijifen/sub/${epoch}`, 32));
+  const last = derived.get(masterKey);
+  if (last?.epoch === epoch) return last.key;
+  const key = Buffer.from(hkdfSync("sha256", masterKey, "", `weijifen/sub/${epoch}`, 32));
+  derived.set(masterKey, { epoch, key });
+  return key;
 }
 
 /** An opaque `sub`: base64url(epoch ‖ nonce ‖ AES-256-GCM(K_epoch, tag; AAD = token id) ‖ GCM tag). */

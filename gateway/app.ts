@@ -13,9 +13,9 @@ import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
   serializerCompiler,
-  validatorCompiler,
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
+import type { z } from "zod";
 import { type Catalogue, requireProduct } from "../catalogue/index.ts";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
@@ -23,6 +23,7 @@ import { type HttpLimits, protect, RETRY_AFTER_S, serverOptions } from "../core/
 import { meterHttp } from "../core/http-metrics.ts";
 import type { Logger } from "../core/log.ts";
 import { secondsSince } from "../core/metrics.ts";
+import { parseWith } from "../core/parse.ts";
 import { describeSpan, inSpan } from "../core/tracing.ts";
 import { type FederationView, requestRules, verifySignedRequest } from "../consent/verifier.ts";
 import { MAX_BODY_BYTES, type ReleaseOutcome } from "../proto/index.ts";
@@ -39,6 +40,7 @@ import { infoRoutes } from "./info-routes.ts";
 import { queryRouteSchema } from "./schemas.ts";
 import type { Training } from "./training/index.ts";
 import type { Watches } from "./watches/index.ts";
+import { withdrawalOf } from "./withdrawn.ts";
 
 /** Oldest DPoP proof the gateway takes, in seconds; it remembers proofs for as long. */
 const MAX_PROOF_AGE_S = 60;
@@ -54,6 +56,8 @@ const DOCS_POLICY =
 export interface GatewayParts {
   readonly view: FederationView;
   readonly coalescer: Coalescer;
+  /** Carries what can only be refused: withdrawn.ts. */
+  readonly withdrawals: Coalescer;
   readonly batches: Batches;
   readonly alerts: Alerts;
   readonly watches: Watches;
@@ -81,7 +85,7 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   }).withTypeProvider<ZodTypeProvider>();
   protect(app as unknown as FastifyInstance, parts.http, parts.url);
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(parseRequest);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
@@ -116,6 +120,17 @@ export async function createGateway(parts: GatewayParts): Promise<FastifyInstanc
   await app.register(async (scope) => await parts.watches.register(scope as never));
   await app.register(async (scope) => await parts.training.register(scope as never));
   return app as unknown as FastifyInstance;
+}
+
+/** Query and path as any boundary's input: a refusal names the field and the rule. */
+function parseRequest({ schema, httpPart }: { schema: z.ZodType; httpPart?: string }) {
+  return (value: unknown) => {
+    try {
+      return { value: parseWith(schema, value, "request-malformed", httpPart) };
+    } catch (error) {
+      return { error: toWjfError(error) };
+    }
+  };
 }
 
 async function queryRoutes(app: FastifyInstance, parts: GatewayParts): Promise<void> {
@@ -163,7 +178,8 @@ async function answerQuery(
   const startedMs = performance.now();
   let result: ReleaseOutcome["result"] = "refusal";
   try {
-    const outcome = await parts.coalescer.submit(query);
+    const lane = query.withdrawn === undefined ? parts.coalescer : parts.withdrawals;
+    const outcome = await lane.submit(query);
     result = outcome.result;
     return outcome;
   } finally {
@@ -191,10 +207,11 @@ async function readQuery(
   if (product.claims === "none" && verified.claims !== undefined) {
     throw new WjfError("claims-unexpected");
   }
-  view.requireNotWithdrawn(verified.consent.status);
+  const withdrawn = withdrawalOf(view, verified);
   replays.requireFresh(verified.consent.cnf.jkt, verified.proofId);
   const sealed = request.headers.accept?.includes("application/jose") ?? false;
-  return pendingQuery(verified, credentials, sealed, catalogue);
+  const query = pendingQuery(verified, credentials, sealed, catalogue);
+  return withdrawn === undefined ? query : { ...query, withdrawn };
 }
 
 async function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {

@@ -1,7 +1,8 @@
 // Requests that wait together travel together: one ciphertext per node carries up to 2,047 slots of answers, at the
 // price of one. While fan-outs are in flight whatever arrives queues for the next; when idle nothing waits.
 // Institutions take turns. What waits is bounded by what few fan-outs can carry, shared by the institutions that wait: what is over
-// capacity is refused while it can still be asked elsewhere or later. docs/decisions/091-turned-away-early.md.
+// capacity is refused while it can still be asked elsewhere or later. Who has nothing waiting is never refused for what waits of others.
+// docs/decisions/091-turned-away-early.md.
 import { WjfError } from "../core/errors.ts";
 import { HE_PARAMETERS } from "../crypto/index.ts";
 import type { ReleaseOutcome } from "../proto/index.ts";
@@ -13,7 +14,7 @@ export type Dispatch = (group: readonly PendingQuery[]) => Promise<readonly Rele
 export interface CoalescerLimits {
   /** Fan-outs under way at once. */
   readonly inFlight: number;
-  /** Questions that may wait, of all institutions. */
+  /** Questions that may wait, of all institutions; beyond it one of each. */
   readonly waiting: number;
   /** Fan-outs that may wait; an institution is taken no further question from while its own fill its share of them. */
   readonly waitingFanOuts: number;
@@ -23,13 +24,17 @@ export interface CoalescerLimits {
 
 export const DEFAULT_LIMITS: CoalescerLimits = {
   inFlight: 2,
-  waiting: 1024,
+  // More than 29 institutions come to that fill their shares one after another with the narrowest: 1,024 × (1 + 1/2 + … + 1/29).
+  waiting: 4096,
   waitingFanOuts: 2,
   groupItems: 512,
 };
 
 /** Slot 0 counts participants. */
 const SLOTS = HE_PARAMETERS.polyModulusDegree - 1;
+
+/** As whom everybody counts, until verified, who was never found to be whom they claim to be. No institution's id. */
+const STRANGERS = "";
 
 interface Waiting {
   readonly query: PendingQuery;
@@ -50,10 +55,11 @@ export class Coalescer {
   readonly #lines = new Map<string, Line>();
   /** Waiting or in flight, by query id. */
   readonly #known = new Map<string, Waiting>();
-  /** Questions that are being verified, by the institution that they claim to be of. */
+  /** Questions that are being verified, by the institution that they claim to be of, or of strangers. */
   readonly #held = new Map<string, number>();
+  /** Institutions of which a question was verified since the start: as many as are registered, at most. */
+  readonly #verified = new Set<string>();
   #waiting = 0;
-  #holding = 0;
   #inFlight = 0;
   /** Of a question in the last fan-out, on average: what one is taken to need before it is read. */
   #usualSlots: number;
@@ -78,12 +84,22 @@ export class Coalescer {
    */
   requireRoom(clientId: string): void {
     const line = this.#lines.get(clientId);
-    const slots = (line?.slots ?? 0) + (this.#held.get(clientId) ?? 0) * this.#usualSlots;
+    const slots = (line?.slots ?? 0) + this.#heldSlots(clientId);
     const institutions = this.#lines.size + (line === undefined ? 1 : 0);
-    const isFull = slots * institutions >= SLOTS * this.limits.waitingFanOuts;
-    if (isFull || this.#waiting + this.#holding >= this.limits.waiting) {
-      throw new WjfError("overloaded");
-    }
+    const hasItsShare = slots * institutions >= SLOTS * this.limits.waitingFanOuts;
+    const isBeyond = line !== undefined && this.#waiting >= this.limits.waiting;
+    if (hasItsShare || isBeyond) throw new WjfError("overloaded");
+  }
+
+  #heldSlots(clientId: string): number {
+    const held = this.#held.get(this.#claimed(clientId)) ?? 0;
+    // Nothing waits, so nothing says that these are as wide as those before them: they are not refused for that.
+    return held * (this.#waiting > 0 ? this.#usualSlots : leastSlots(this.limits));
+  }
+
+  /** Anybody can make up ids; all that were made up have one institution's share of what is verified. */
+  #claimed(clientId: string): string {
+    return this.#verified.has(clientId) ? clientId : STRANGERS;
   }
 
   /**
@@ -92,23 +108,25 @@ export class Coalescer {
    */
   holdRoom(clientId: string): Disposable {
     this.requireRoom(clientId);
-    this.#holding++;
-    this.#held.set(clientId, (this.#held.get(clientId) ?? 0) + 1);
+    const claimed = this.#claimed(clientId);
+    this.#held.set(claimed, (this.#held.get(claimed) ?? 0) + 1);
     return {
       [Symbol.dispose]: () => {
-        this.#holding--;
-        const left = (this.#held.get(clientId) ?? 0) - 1;
-        if (left > 0) this.#held.set(clientId, left);
-        else this.#held.delete(clientId);
+        const left = (this.#held.get(claimed) ?? 0) - 1;
+        if (left > 0) this.#held.set(claimed, left);
+        else this.#held.delete(claimed);
       },
     };
   }
 
   /**
-   * Resolves with the authority's outcome. A repetition of a question already under way joins it.
+   * Resolves with the authority's outcome. A repetition of a question already under way joins it, and takes no room; but it
+   * must come as far as this: `requireRoom` and `holdRoom` cannot tell that it is one, and refuse it as any other.
+   * @param query verified: its `clientId` is of an institution that the authority knows.
    * @throws WjfError `overloaded`, `query-conflict`, or the fan-out's own failure.
    */
   async submit(query: PendingQuery): Promise<ReleaseOutcome> {
+    this.#verified.add(query.clientId);
     const known = this.#known.get(query.item.query_id);
     if (known !== undefined) {
       if (!isSameQuestion(known.query, query)) throw new WjfError("query-conflict");

@@ -184,7 +184,7 @@ async function admit(
 ): Promise<Admitted | undefined> {
   let asked = group;
   while (asked.length > 0) {
-    const digested = describe(asked, provinces, epoch);
+    const digested = describeGroup(asked, provinces, epoch);
     const items = asked.map(({ credentials, sealed }) => ({ credentials, sealed }));
     const reply = await parts.authority.admit({ descriptor: digested.bytes, items }, leftMs());
     if (reply.step === "admission") return { asked, digested, admission: reply.admission };
@@ -200,7 +200,7 @@ async function admit(
 }
 
 /** `provinces` ascending. */
-function describe(
+export function describeGroup(
   group: readonly PendingQuery[],
   provinces: readonly ProvinceCode[],
   epoch: EpochView,

@@ -6,13 +6,19 @@ import { claimsJsonSchema } from "../catalogue/index.ts";
 import { WjfError } from "../core/errors.ts";
 import { ERRORS_PATH, errorsPage } from "../core/errors-page.ts";
 import type { GatewayParts } from "./app.ts";
-import { FederationSchema, ProblemSchema, ProductsSchema } from "./schemas.ts";
+import { FederationSchema, problems, ProductsSchema, ROUTE_PROBLEMS } from "./schemas.ts";
 
 export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): Promise<void> {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   app.get(
     "/v1/products",
-    { schema: { summary: "The products", tags: ["catalogue"], response: { 200: ProductsSchema } } },
+    {
+      schema: {
+        summary: "The products",
+        tags: ["catalogue"],
+        response: { 200: ProductsSchema, ...ROUTE_PROBLEMS },
+      },
+    },
     () => describeProducts(parts),
   );
   app.get(
@@ -21,7 +27,7 @@ export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): P
       schema: {
         summary: "The epoch, the group key and the provinces' state",
         tags: ["federation"],
-        response: { 200: FederationSchema, 503: ProblemSchema },
+        response: { 200: FederationSchema, ...ROUTE_PROBLEMS, ...problems(503) },
       },
     },
     () => describeFederation(parts),
@@ -29,7 +35,7 @@ export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): P
   const ok = z.object({ status: z.literal("ok") });
   app.get(
     "/healthz",
-    { schema: { summary: "Alive", tags: ["health"], response: { 200: ok } } },
+    { schema: { summary: "Alive", tags: ["health"], response: { 200: ok, ...ROUTE_PROBLEMS } } },
     () => ({
       status: "ok" as const,
     }),
@@ -40,7 +46,7 @@ export async function infoRoutes(plain: FastifyInstance, parts: GatewayParts): P
       schema: {
         summary: "Ready to answer",
         tags: ["health"],
-        response: { 200: ok, 503: ProblemSchema },
+        response: { 200: ok, ...ROUTE_PROBLEMS, ...problems(503) },
       },
     },
     () => {

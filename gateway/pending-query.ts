@@ -1,5 +1,6 @@
 // A question that has passed every check at the gateway and waits for a fan-out.
 import { type Catalogue, requireProduct, slotWidth } from "../catalogue/index.ts";
+import type { ErrorCode } from "../core/errors.ts";
 import { linkToSpan, type SpanLink } from "../core/tracing.ts";
 import type { FanOutItem } from "../crypto/index.ts";
 import type { VerifiedRequest } from "../consent/verifier.ts";
@@ -12,6 +13,8 @@ export interface PendingQuery {
   readonly credentials: ItemCredentials;
   /** The institution wants the answer as a JWE. */
   readonly sealed: boolean;
+  /** Why no province is asked: its consent is known to be stopped. */
+  readonly withdrawn?: ErrorCode;
   /** From the fan-out's trace back to the question's; it does not leave the gateway. */
   readonly link?: SpanLink;
 }

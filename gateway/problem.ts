@@ -45,6 +45,8 @@ export function toWjfError(error: unknown): WjfError {
   const known = FASTIFY_CODES[foreign.code ?? ""];
   if (known !== undefined) return new WjfError(known, undefined, { cause: error });
   const status = foreign.statusCode ?? 500;
-  const code = status >= 400 && status < 500 ? "request-malformed" : "internal";
-  return new WjfError(code, undefined, { cause: error });
+  if (status < 400 || status >= 500) return new WjfError("internal", undefined, { cause: error });
+  // The one thing that the server itself finds wrong with a request that it could read.
+  const detail = foreign.code === "FST_ERR_BAD_URL" ? "address: does not decode" : "body";
+  return new WjfError("request-malformed", detail, { cause: error });
 }

@@ -17,6 +17,23 @@ export const ProblemSchema = z
   })
   .meta({ id: "Problem", description: "RFC 9457 problem details" });
 
+/** Responses of refusals, by status. */
+export function problems<const S extends number>(...statuses: readonly S[]) {
+  const entries = statuses.map((status) => [status, ProblemSchema]);
+  return Object.fromEntries(entries) as Readonly<Record<S, typeof ProblemSchema>>;
+}
+
+/** Any route's: a path or a field that does not fit, a content coding, a fault of ours. */
+export const ROUTE_PROBLEMS = problems(400, 415, 500);
+
+/** Where a proof is taken, and something looked up by who has signed it. */
+export const PROVEN_PROBLEMS = { ...ROUTE_PROBLEMS, ...problems(401, 404, 413, 503) };
+
+/** Where authority and provinces have a say: every status of the error catalogue. */
+export const ALL_PROBLEMS = problems(
+  ...([400, 401, 403, 404, 406, 409, 413, 415, 422, 429, 500, 502, 503, 504] as const),
+);
+
 const ScoreAnswer = z.object({
   kind: z.literal("score"),
   value: z.int().nullable(),
@@ -51,15 +68,7 @@ export const queryRouteSchema = {
   body: QueryBody,
   response: {
     200: AnswerSchema,
-    400: ProblemSchema,
-    401: ProblemSchema,
-    403: ProblemSchema,
-    404: ProblemSchema,
-    409: ProblemSchema,
-    413: ProblemSchema,
-    422: ProblemSchema,
-    429: ProblemSchema,
-    503: ProblemSchema,
+    ...ALL_PROBLEMS,
   },
 };
 

@@ -22,6 +22,7 @@ import { ProvincePool } from "./province-pool.ts";
 import { readGatewayKey } from "./secrets.ts";
 import { Training } from "./training/index.ts";
 import { endUnwanted, Watches } from "./watches/index.ts";
+import { refuseWithdrawn, WITHDRAWN_LIMITS } from "./withdrawn.ts";
 
 const CONNECT_EVERY_MS = 1000;
 const DAY_MS = 86_400_000;
@@ -89,6 +90,7 @@ export async function startGateway(
   );
   const training = resources.use(new Training({ ...parts, clock: systemClock }));
   const coalescer = new Coalescer((group) => fanOut(group, parts));
+  const withdrawals = new Coalescer((group) => refuseWithdrawn(group, parts), WITHDRAWN_LIMITS);
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
   const app = await createGateway({
     view,
@@ -99,6 +101,7 @@ export async function startGateway(
     watches,
     training,
     coalescer,
+    withdrawals,
     catalogue,
     clock: systemClock,
     version: VERSION,

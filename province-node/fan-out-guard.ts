@@ -16,8 +16,9 @@ export interface FanOutHead {
 }
 
 /**
- * Fan-outs of one epoch: twice as many as the authority admits before it opens the next, because a gateway asks a
- * second time when a province fails, and because fan-outs go on under the old epoch until the next is known.
+ * Fan-outs of one epoch: twice as many as the authority counts before it opens the next, in all its replicas and over their
+ * restarts (consent/epoch-use.ts), because fan-outs go on under the old epoch until the next is known. What an honest gateway
+ * asks it counts, second rounds included; what else comes here is junk.
  */
 export const MAX_FAN_OUTS = 131_072;
 

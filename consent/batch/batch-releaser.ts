@@ -62,7 +62,7 @@ export class BatchReleaser {
     const of = epoch.roster.provinces.length;
     const about = { of, descriptorDigest: digest.toString("hex"), epoch: epoch.number };
     const released = await releaseGroup({ items, leaves, ...about }, this.#parts);
-    epochs.countReleases(released.length);
+    epochs.countReleases(epoch, released.length);
     const rows = released.map((outcome, row) => ({ ...outcome, row }));
     const told = await tellRows(rows, admitted.list.sealed);
     return { rows: [...told.rows], checkpoint: told.checkpoint };

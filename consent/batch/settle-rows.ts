@@ -1,5 +1,5 @@
-// Which rows need not be asked: one that was answered before gets the same answer again, whatever its consent has become
-// since; one whose consent, client or term does not hold is refused, and the refusal is in the log before it is told. All of
+// Which rows need not be asked: one that was answered before gets the same answer again, also when its consent is used up
+// since, but not when it was withdrawn, paused or is over; one whose consent, client or term does not hold is refused, and the refusal is in the log before it is told. All of
 // a manifest's rows are looked up together. A look ahead: the release decides again, in its own transaction.
 import type { Catalogue } from "../../catalogue/index.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -63,12 +63,12 @@ export async function settleRows(
   );
   const refused = decided.filter((row): row is RefusedRow => "refusal" in row);
   if (refused.length > 0) await parts.ledger.log.append(refused.map(refusalLeaf));
-  const settled: (TellableRow & { readonly row: number })[] = [...refused];
-  for (const row of decided) {
-    if (!("leaf" in row)) continue;
-    const receipt = await parts.ledger.log.receipt(row.leaf);
-    settled.push({ row: row.row, answer: row.answer, receipt: receipt.text, client: row.client });
-  }
+  const answered = decided.filter((row): row is Answered => "leaf" in row);
+  const receipts = await parts.ledger.log.receipts(answered.map(({ leaf }) => leaf));
+  const told = answered.map(({ row, answer, client }, i) => {
+    return { row, answer, client, receipt: receipts[i]?.text ?? "" };
+  });
+  const settled = [...refused, ...told];
   return { settled, open: decided.filter((row): row is CheckedRow => "question" in row) };
 }
 
@@ -116,6 +116,7 @@ function settleRow(
     requireClient(client, product, sealed);
     const before = earlier.get(queryId);
     if (before !== undefined) {
+      spending.requireNotWithdrawn(consentId);
       const answer = openAnswer(before, question, atRest);
       return { row: row.row, answer, leaf: before.leaf_index, client: client as Client };
     }

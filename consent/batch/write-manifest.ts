@@ -7,7 +7,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
 import { openSubject, signStatement } from "../../crypto/index.ts";
 import type { AdmitBatchReply } from "../../proto/index.ts";
-import type { Epoch } from "../epochs.ts";
+import type { Epoch, EpochKeeper } from "../epochs.ts";
 import {
   type BatchManifest,
   claimsDigest,
@@ -22,8 +22,11 @@ import type { CheckedRow, RefusedRow } from "./row-check.ts";
 export const AIMED_CIPHERTEXTS = 6;
 /** The life of a status list, as an admission (decision 050). */
 const MANIFEST_LIFETIME_S = 60;
+/** What a gateway may do with one manifest: ask, and ask once more without the provinces that failed. */
+const FAN_OUTS = 2;
 
 export interface ManifestParts {
+  readonly epochs: Pick<EpochKeeper, "countFanOuts">;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
   readonly random: Random;
@@ -47,6 +50,7 @@ export function writeManifest(
 ): Pick<AdmitBatchReply, "manifest" | "subjects" | "items"> {
   if (open.length === 0) return { subjects: Buffer.alloc(0), items: Buffer.alloc(0) };
   const { catalogue, clock, random, admissionKey, subjectMasterKey } = parts;
+  parts.epochs.countFanOuts(epoch, FAN_OUTS);
   const products = open.map(({ question }) => question.product);
   const manifestId = randomUUID();
   const tags = open.map(({ consent }) => openSubject(subjectMasterKey, consent.sub, consent.jti));

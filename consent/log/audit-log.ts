@@ -1,7 +1,7 @@
 // The audit log (DESIGN §6) as its users see it: append with receipts, prove, read, commit to personal data, erase it.
 // Leaves are written by consent/log/sequencer.ts only; what outsiders fetch is served from `read` (consent/log/serve.ts).
 import type { Transaction } from "kysely";
-import type { Database } from "../../core/database.ts";
+import { chunks, type Database } from "../../core/database.ts";
 import { WjfError } from "../../core/errors.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
 import * as commitment from "./commitment.ts";
@@ -17,7 +17,7 @@ import {
   type SequencerOptions,
   type Work,
 } from "./sequencer.ts";
-import { tilesForProof, TileTree } from "./tile-tree.ts";
+import { tilesForProofs, TileTree } from "./tile-tree.ts";
 
 export interface AuditLogOptions<S extends LogSchema> extends SequencerOptions<S> {
   readonly random?: Random;
@@ -74,12 +74,28 @@ export class AuditLog<S extends LogSchema> implements AsyncDisposable {
 
   /** A receipt for any leaf, old or new, against the latest checkpoint. @throws WjfError `route-unknown`. */
   async receipt(index: number): Promise<Receipt> {
+    return (await this.receipts([index]))[0] as Receipt;
+  }
+
+  /** One for each of these leaves, in order: what they share of the tree is read and hashed once. @throws as `receipt`. */
+  async receipts(indexes: readonly number[]): Promise<readonly Receipt[]> {
+    if (indexes.length === 0) return [];
     const { size, checkpoint } = await store.readHead(this.#db);
-    const leaf = await store.readLeaf(this.#db, index);
-    if (index >= size || leaf === undefined) throw new WjfError("route-unknown", "no such leaf");
-    const tiles = await store.loadTiles(this.#db, tilesForProof(index, size));
-    const path = new TileTree(size, tiles).tree().inclusionProof(index);
-    return { index, leaf, text: formatReceipt({ leaf, index, path, checkpoint }) };
+    const receipts: Receipt[] = [];
+    // Some at a time: leaves that lie far apart share little, and a tile in memory takes a hundred kilobytes.
+    for (const some of chunks(indexes)) {
+      const leaves = await store.readLeaves(this.#db, some);
+      const known = some.filter((index) => index < size && leaves.has(index));
+      if (known.length < some.length) throw new WjfError("route-unknown", "no such leaf");
+      const tiles = await store.loadTiles(this.#db, tilesForProofs(some, size));
+      const tree = new TileTree(size, tiles).tree();
+      for (const index of some) {
+        const leaf = leaves.get(index) as string;
+        const path = tree.inclusionProof(index);
+        receipts.push({ index, leaf, text: formatReceipt({ leaf, index, path, checkpoint }) });
+      }
+    }
+    return receipts;
   }
 
   /**

@@ -77,9 +77,13 @@ export async function readTile(
   return row === undefined || row.data.length < bytes ? undefined : row.data.subarray(0, bytes);
 }
 
-export async function readLeaf(db: Db, index: number): Promise<string | undefined> {
-  const query = db.selectFrom("log_leaf").select("leaf").where("idx", "=", index);
-  return (await query.executeTakeFirst())?.leaf;
+/** By index; those that there are. */
+export async function readLeaves(
+  db: Db,
+  indexes: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  const query = db.selectFrom("log_leaf").select(["idx", "leaf"]).where("idx", "in", indexes);
+  return new Map((await query.execute()).map(({ idx, leaf }) => [idx, leaf]));
 }
 
 /** The entry bundle of `width` leaves, or nothing when there are not that many. */

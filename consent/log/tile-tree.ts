@@ -96,8 +96,17 @@ export class TileTree implements Nodes {
   }
 }
 
-/** The tiles from which a leaf's inclusion in a tree of `size` can be proved: its own at each level, and the edge. */
-export function tilesForProof(index: number, size: number): (TileRef & { level: number })[] {
+/** The tiles from which these leaves' inclusion in a tree of `size` can be proved, each once. */
+export function tilesForProofs(
+  leaves: readonly number[],
+  size: number,
+): (TileRef & { level: number })[] {
+  const wanted = leaves.flatMap((index) => tilesForProof(index, size));
+  return [...new Map(wanted.map((tile) => [key(tile.level, tile.index), tile])).values()];
+}
+
+/** A leaf's own tile at each level, and the edge. */
+function tilesForProof(index: number, size: number): (TileRef & { level: number })[] {
   const wanted = edgeTilesOf(size);
   for (let level = 0, at = index, hashes = size; hashes > 0; level++) {
     at = Math.floor(at / TILE_WIDTH);

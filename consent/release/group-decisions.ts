@@ -180,10 +180,11 @@ export class GroupDecisions {
     return client;
   }
 
-  /** The first release under a query id is final. @throws WjfError `query-conflict` for another question. */
+  /** The first release under a query id is final. @throws WjfError `query-conflict` for another question; `consent-*`. */
   #findEarlier(question: Question): { answer: string; leaf: number; old: true } | undefined {
     const row = this.#state.earlier.get(question.queryId);
     if (row === undefined) return undefined;
+    this.#state.spending.requireNotWithdrawn(question.consentId);
     const answer = openAnswer(row, question, this.#parts.atRest);
     return { answer, leaf: row.leaf_index, old: true };
   }

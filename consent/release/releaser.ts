@@ -67,7 +67,7 @@ export class Releaser {
     const of = epoch.roster.provinces.length;
     const release = { items, of, descriptorDigest: digest.toString("hex"), epoch: epoch.number };
     const released = await releaseGroup({ ...release, leaves }, this.#parts);
-    epochs.countReleases(released.length);
+    epochs.countReleases(epoch, released.length);
     return await Promise.all(
       released.map((outcome, i) => this.#tell(outcome, commit.items[i]?.sealed ?? false)),
     );

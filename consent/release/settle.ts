@@ -1,5 +1,6 @@
-// What need not be fanned out: a question that was answered before is given the same answer again, whatever its consent has
-// become since; one whose credentials or consent do not hold is refused, and the refusal is in the log before it is told.
+// What need not be fanned out: a question that was answered before is given the same answer again, also when its consent is
+// used up since, but not when it was withdrawn, paused or is over: of those nothing is released any more, not even what was
+// before. One whose credentials or consent do not hold is refused, and the refusal is in the log before it is told.
 import type { Catalogue } from "../../catalogue/index.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
@@ -11,6 +12,7 @@ import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.t
 import { QueryBudget } from "../query-budget.ts";
 import type { VerifiedRequest } from "../signed-request.ts";
 import { GroupSpending } from "../spend-group.ts";
+import type { RefusalLog } from "./refusal-log.ts";
 import { type EarlierRelease, readEarlier } from "./release-reads.ts";
 import { questionOf } from "./releaser.ts";
 import { openAnswer, tell } from "./stored-answer.ts";
@@ -22,6 +24,7 @@ export interface SettleParts {
   readonly limiter: ClientLimiter;
   readonly catalogue: Catalogue;
   readonly log: Logger;
+  readonly refusals: RefusalLog;
 }
 
 export interface Asked {
@@ -91,7 +94,10 @@ async function settleOne(
   try {
     if (typeof question === "string") throw new WjfError(question);
     const before = earlier.get(queryId);
-    if (before !== undefined) return await tellAgain(question, sealed, before, parts);
+    if (before !== undefined) {
+      spending.requireNotWithdrawn(question.consent.grant_id);
+      return await tellAgain(question, sealed, before, parts);
+    }
     // A look ahead: the release decides again, in its own transaction.
     budget.requireLeft(spending.requireActive(question.consent.grant_id), question.product);
     await parts.limiter.take(question.consent.client_id, question.queryId);
@@ -119,7 +125,7 @@ async function tellAgain(
 async function recordRefusals(
   asked: readonly Asked[],
   settled: ReadonlyMap<number, ReleaseOutcome>,
-  { ledger }: SettleParts,
+  { refusals }: SettleParts,
 ): Promise<void> {
   const leaves = [...settled].flatMap(([i, outcome]) => {
     const one = asked[i];
@@ -133,5 +139,5 @@ async function recordRefusals(
       ...(known && { client_id: known.client_id, consent_id: known.grant_id }),
     };
   });
-  if (leaves.length > 0) await ledger.log.append(leaves);
+  await refusals.record(leaves);
 }

@@ -1,6 +1,6 @@
 // What the alert routes take and give, as zod schemas: OpenAPI is generated from these.
 import { z } from "zod";
-import { ProblemSchema } from "../schemas.ts";
+import { PROVEN_PROBLEMS } from "../schemas.ts";
 import { CloudEvent } from "./envelope.ts";
 import { ALERT_STATES, FAILURES } from "./schema.ts";
 
@@ -49,12 +49,6 @@ export const AttemptsSchema = z
   .meta({ id: "AlertAttempts" });
 export type AttemptsOut = z.input<typeof AttemptsSchema>;
 
-const problems = {
-  400: ProblemSchema,
-  401: ProblemSchema,
-  404: ProblemSchema,
-  503: ProblemSchema,
-};
 const security: { [scheme: string]: string[] }[] = [];
 const tags = ["alerts"];
 const redelivered = z.object({ redelivered: z.int() });
@@ -68,33 +62,33 @@ export const alertSchemas = {
     tags,
     security,
     querystring: AlertPage,
-    response: { 200: AlertsSchema, ...problems },
+    response: { 200: AlertsSchema, ...PROVEN_PROBLEMS },
   },
   dead: {
     summary: "Alerts that were given up",
     tags,
     security,
     querystring: AlertPage,
-    response: { 200: AlertsSchema, ...problems },
+    response: { 200: AlertsSchema, ...PROVEN_PROBLEMS },
   },
   attempts: {
     summary: "The deliveries of one alert, the newest first",
     tags,
     security,
     params: AlertParams,
-    response: { 200: AttemptsSchema, ...problems },
+    response: { 200: AttemptsSchema, ...PROVEN_PROBLEMS },
   },
   redeliver: {
     summary: "Deliver one dead letter after all",
     tags,
     security,
     params: AlertParams,
-    response: { 200: redelivered, ...problems },
+    response: { 200: redelivered, ...PROVEN_PROBLEMS },
   },
   redeliverAll: {
     summary: "Deliver all dead letters after all",
     tags,
     security,
-    response: { 200: redelivered, ...problems },
+    response: { 200: redelivered, ...PROVEN_PROBLEMS },
   },
 };

@@ -4,6 +4,7 @@ import type { Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import { chunks } from "../../core/database.ts";
 import type { GatewayDb, GatewayTx } from "../database.ts";
+import type { Destination } from "./outbox.ts";
 import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
 import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
 
@@ -25,9 +26,8 @@ export interface AlertStoreOptions {
   readonly onGone?: OnGone;
 }
 
-/** At most so many of one institution. */
-export interface Claim {
-  readonly clientId: string;
+/** At most so many of what one institution is to be told at one sink. */
+export interface Claim extends Destination {
   readonly limit: number;
 }
 
@@ -44,29 +44,61 @@ export class AlertStore {
     this.#onGone = onGone;
   }
 
-  /** Institutions that something is due for. */
-  async waiting(): Promise<string[]> {
-    const rows = await this.#db
-      .selectFrom("alert_stream")
-      .select("client_id")
+  /** Where something is due: sinks, each of one institution. */
+  async waiting(): Promise<Destination[]> {
+    // From one sink to the next: each costs a look into the index, and its backlog nothing.
+    return await this.#db
+      .withRecursive("waiting(client_id, sink)", (db) =>
+        db
+          .selectFrom("alert_stream")
+          .select((eb) => [
+            "alert_stream.client_id",
+            eb
+              .selectFrom("alert")
+              .select((on) => on.fn.min<string | null>("alert.sink").as("first"))
+              .whereRef("alert.client_id", "=", "alert_stream.client_id")
+              .where("alert.state", "=", "pending")
+              .as("sink"),
+          ])
+          .unionAll(
+            db
+              .selectFrom("waiting")
+              .select((eb) => [
+                "waiting.client_id",
+                eb
+                  .selectFrom("alert")
+                  .select((on) => on.fn.min<string | null>("alert.sink").as("next"))
+                  .whereRef("alert.client_id", "=", "waiting.client_id")
+                  .where("alert.state", "=", "pending")
+                  .whereRef("alert.sink", ">", "waiting.sink")
+                  .as("sink"),
+              ])
+              .where("waiting.sink", "is not", null),
+          ),
+      )
+      .selectFrom("waiting")
+      .select(["waiting.client_id as clientId", "waiting.sink as sink"])
+      .where("waiting.sink", "is not", null)
       .where((eb) =>
         eb.exists(
           eb
             .selectFrom("alert")
             .select("alert.seq")
-            .whereRef("alert.client_id", "=", "alert_stream.client_id")
+            .whereRef("alert.client_id", "=", "waiting.client_id")
+            .whereRef("alert.sink", "=", "waiting.sink")
             .where("alert.state", "=", "pending")
             .where("alert.due_at", "<=", this.#clock.nowMs()),
         ),
       )
-      .orderBy("client_id")
+      .orderBy("clientId")
+      .orderBy("sink")
+      .$narrowType<{ sink: string }>()
       .execute();
-    return rows.map(({ client_id }) => client_id);
   }
 
   /** Leases what has been due longest. Of two replicas that see the same alert one gets it. */
-  async claim(clientId: string, limit: number): Promise<Alert[]> {
-    return (await this.turn([], { clientId, limit })).claimed;
+  async claim(claim: Claim): Promise<Alert[]> {
+    return (await this.turn([], claim)).claimed;
   }
 
   /**
@@ -74,33 +106,37 @@ export class AlertStore {
    * @returns for each, how many alerts it gave up.
    */
   async settle(settlements: readonly Settlement[]): Promise<number[]> {
-    return (await this.turn(settlements, { clientId: "", limit: 0 })).givenUp;
+    return (await this.turn(settlements)).givenUp;
   }
 
   /** What has been tried is settled, and what is to be tried next claimed, in one transaction: its way to the disk costs most. */
   async turn(
     settlements: readonly Settlement[],
-    { clientId, limit }: Claim,
+    claim?: Claim,
   ): Promise<{ readonly givenUp: number[]; readonly claimed: Alert[] }> {
-    if (settlements.length === 0 && limit === 0) return { givenUp: [], claimed: [] };
+    const isClaiming = claim !== undefined && claim.limit > 0;
+    if (settlements.length === 0 && !isClaiming) return { givenUp: [], claimed: [] };
     return await this.#db.transaction().execute(async (tx) => {
       const holder = { owner: this.#owner, clock: this.#clock, onGone: this.#onGone };
       const givenUp = await recordSettlements(tx, settlements, holder);
-      return { givenUp, claimed: limit === 0 ? [] : await this.#claim(tx, clientId, limit) };
+      return { givenUp, claimed: isClaiming ? await this.#claim(tx, claim) : [] };
     });
   }
 
-  async #claim(tx: GatewayTx, clientId: string, limit: number): Promise<Alert[]> {
+  async #claim(tx: GatewayTx, { clientId, sink, limit }: Claim): Promise<Alert[]> {
     const now = this.#clock.nowMs();
     const due = await tx
       .selectFrom("alert")
       .select("seq")
       .where("client_id", "=", clientId)
+      .where("sink", "=", sink)
       .where("state", "=", "pending")
       .where("due_at", "<=", now)
       // As the index has them: many are due in one second, and to sort those each time costs more than all the rest.
       .orderBy("due_at")
       .limit(limit)
+      // What another replica is claiming is not waited for. SQLite has one writer, and no row locks.
+      .$if(this.#db.engine === "postgres", (query) => query.forUpdate().skipLocked())
       .execute();
     const claimed: Alert[] = [];
     for (const chunk of chunks(due)) {
@@ -126,16 +162,23 @@ export class AlertStore {
     return claimed;
   }
 
-  /** Gives back what was not tried, or not to the end: as if it had not been claimed. */
+  /** Gives back what was not tried, or not to the end. It goes before what has come since, as if it had not been claimed. */
   async release(alerts: readonly Alert[]): Promise<void> {
     if (alerts.length === 0) return;
+    const alike = Map.groupBy(alerts, ({ client_id, attempts }) => `${client_id} ${attempts}`);
     await this.#db.transaction().execute(async (tx) => {
-      for (const { client_id, seq, attempts } of alerts) {
+      for (const chunk of [...alike.values()].flatMap((some) => chunks(some))) {
+        const [{ client_id, attempts }] = chunk as [Alert];
         await tx
           .updateTable("alert")
-          .set({ attempts: attempts - 1, due_at: this.#clock.nowMs(), lease_owner: null })
+          // It was due: any moment that is past will do, and one that was tried before has waited its time.
+          .set((eb) => ({ attempts: attempts - 1, due_at: eb.ref("since"), lease_owner: null }))
           .where("client_id", "=", client_id)
-          .where("seq", "=", seq)
+          .where(
+            "seq",
+            "in",
+            chunk.map(({ seq }) => seq),
+          )
           .where("state", "=", "pending")
           .where("lease_owner", "=", this.#owner)
           .where("attempts", "=", attempts)

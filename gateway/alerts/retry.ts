@@ -1,5 +1,5 @@
 // When to try again. An alert that fails while others get through: exponential backoff with full jitter, until it is three days old
-// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An institution that nothing gets through to: one alert
+// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). A sink that nothing gets through to: one alert
 // at a time, after pauses that grow with how long it has been away, and its alerts lose no time of their own by it. So a backlog
 // of thousands does not knock thousands of times at a door that is shut, and goes on soon after it opens.
 import type { Random } from "../../core/random.ts";
@@ -10,11 +10,14 @@ const LONGEST_MS = 3_600_000;
 /** An outage over a weekend loses nothing. */
 export const GIVE_UP_MS = 3 * 86_400_000;
 
-/** Alerts under way to one institution at a time, from one process. */
+/** Alerts under way to one sink at a time, from one process. */
 export const AT_ONCE = 16;
-const PAUSE_MS = { shortest: 500, longest: 60_000 };
-/** Of how long it has been away: it is found back after as much again, at most. */
-const PAUSE_SHARE = 1 / 4;
+const SHORTEST_PAUSE_MS = 500;
+/** By how long it has been away: a share of that, and no longer. Minutes are found over within as much again; then it is days. */
+const PAUSES = [
+  { share: 1 / 4, longestMs: 60_000 },
+  { share: 1 / 60, longestMs: 900_000 },
+] as const;
 
 /** What may lie with the sink as a whole; another failure is about this alert. */
 const OF_THE_SINK = new Set<AlertOutcome>([
@@ -53,7 +56,7 @@ function jittered(attempt: number, random: Random): number {
   return Math.floor(random.unit() * Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1)));
 }
 
-/** How fast one institution is tried. */
+/** How fast one sink is tried. */
 export class Pace {
   readonly #random: Random;
   #underWay = 0;
@@ -66,6 +69,11 @@ export class Pace {
 
   constructor(random: Random) {
     this.#random = random;
+  }
+
+  /** Nothing gets through: one at a time. */
+  get isShut(): boolean {
+    return this.#isShut;
   }
 
   /** How many more to try now. Each failure in a row takes a place away, each success gives all of them back. */
@@ -98,10 +106,10 @@ export class Pace {
     this.#failures++;
     if (this.#underWay > 0) return;
     this.#isShut = true;
-    const { shortest, longest } = PAUSE_MS;
-    const share = (nowMs - this.#failingSinceMs) * PAUSE_SHARE;
-    const pauseMs = Math.min(longest, Math.max(shortest, share));
-    // Half of it by chance: institutions that went away together are not all tried together.
+    const awayMs = nowMs - this.#failingSinceMs;
+    const pauses = PAUSES.map(({ share, longestMs }) => Math.min(longestMs, awayMs * share));
+    const pauseMs = Math.max(SHORTEST_PAUSE_MS, ...pauses);
+    // Half of it by chance: sinks that went away together are not all tried together.
     this.#pausedUntilMs = nowMs + pauseMs * (1 - this.#random.unit() / 2);
   }
 }

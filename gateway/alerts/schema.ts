@@ -121,4 +121,15 @@ export const alertMigrations: readonly Migration[] = [
         .execute();
     },
   },
+  {
+    name: "2026-11-28-072-alerts-by-sink",
+    async up(db) {
+      await db.schema.dropIndex("alert_due").execute();
+      await db.schema
+        .createIndex("alert_due_at_sink")
+        .on("alert")
+        .columns(["client_id", "state", "sink", "due_at"])
+        .execute();
+    },
+  },
 ];

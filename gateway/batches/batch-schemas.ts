@@ -1,6 +1,6 @@
 // What the batch routes take and give, as zod schemas: OpenAPI is generated from these.
 import { z } from "zod";
-import { ProblemSchema } from "../schemas.ts";
+import { problems, PROVEN_PROBLEMS } from "../schemas.ts";
 import { BATCH_STATES } from "./schema.ts";
 
 export const BatchSchema = z
@@ -20,7 +20,6 @@ export const BatchSchema = z
   .meta({ id: "Batch" });
 export type BatchSchemaOut = z.input<typeof BatchSchema>;
 
-const problems = { 401: ProblemSchema, 404: ProblemSchema, 429: ProblemSchema, 503: ProblemSchema };
 const security: { [scheme: string]: string[] }[] = [];
 const tags = ["batches"];
 
@@ -34,13 +33,13 @@ export const batchSchemas = {
     consumes: ["application/x-ndjson"],
     tags,
     security,
-    response: { 202: BatchSchema, 400: ProblemSchema, 413: ProblemSchema, ...problems },
+    response: { 202: BatchSchema, ...PROVEN_PROBLEMS, ...problems(409, 429) },
   },
   read: {
     summary: "A batch's state",
     tags,
     security,
-    response: { 200: BatchSchema, ...problems },
+    response: { 200: BatchSchema, ...PROVEN_PROBLEMS },
   },
   results: {
     summary: "A batch's results so far, NDJSON",
@@ -49,18 +48,18 @@ export const batchSchemas = {
       "`error`. Whole blocks appear as they are done; when the batch is finished, every line is there once.",
     tags,
     security,
-    response: { 200: z.string(), ...problems },
+    response: { 200: z.string(), ...PROVEN_PROBLEMS },
   },
   events: {
     summary: "A batch's progress, server-sent events",
     tags,
     security,
-    response: { 200: z.string(), ...problems },
+    response: { 200: z.string(), ...PROVEN_PROBLEMS },
   },
   remove: {
     summary: "Stop a batch and destroy its lines and results",
     tags,
     security,
-    response: { 204: z.null(), ...problems },
+    response: { 204: z.null(), ...PROVEN_PROBLEMS },
   },
 };

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ProvinceCode } from "../../core/ids.ts";
 import { LabelBody, StepBody, TrainingWish } from "../../consent/verifier.ts";
 import { PROVINCE_TRAINING_STATES } from "../../proto/index.ts";
-import { ProblemSchema } from "../schemas.ts";
+import { ALL_PROBLEMS } from "../schemas.ts";
 
 export const TrainingParams = z.object({ id: z.uuid() });
 
@@ -36,14 +36,6 @@ const TrainingSchema = z
   .meta({ id: "TrainingJob" });
 export type TrainingSchemaOut = z.input<typeof TrainingSchema>;
 
-const problems = {
-  400: ProblemSchema,
-  401: ProblemSchema,
-  404: ProblemSchema,
-  409: ProblemSchema,
-  429: ProblemSchema,
-  503: ProblemSchema,
-};
 const security: { [scheme: string]: string[] }[] = [];
 const tags = ["training"];
 
@@ -57,13 +49,13 @@ export const trainingSchemas = {
     tags,
     security,
     body: TrainingWish,
-    response: { 201: TrainingSchema, ...problems },
+    response: { 201: TrainingSchema, ...ALL_PROBLEMS },
   },
   read: {
     summary: "A training job's state, province by province",
     tags,
     security,
-    response: { 200: TrainingSchema, ...problems },
+    response: { 200: TrainingSchema, ...ALL_PROBLEMS },
   },
   admission: {
     summary: "The job as the authority signed it, and its homomorphic public key",
@@ -71,7 +63,7 @@ export const trainingSchemas = {
     security,
     response: {
       200: z.object({ statement: z.base64(), signature: z.base64(), public_key: z.base64() }),
-      ...problems,
+      ...ALL_PROBLEMS,
     },
   },
   labels: {
@@ -80,7 +72,7 @@ export const trainingSchemas = {
     tags,
     security,
     body: LabelBody,
-    response: { 200: z.object({ blocks: z.int() }), 413: ProblemSchema, ...problems },
+    response: { 200: z.object({ blocks: z.int() }), ...ALL_PROBLEMS },
   },
   step: {
     summary: "Ask the authority the next question about the job",
@@ -93,8 +85,7 @@ export const trainingSchemas = {
     response: {
       200: z.object({ sealed: z.string() }),
       202: z.object({ state: z.literal("running") }),
-      413: ProblemSchema,
-      ...problems,
+      ...ALL_PROBLEMS,
     },
   },
   remove: {
@@ -102,6 +93,6 @@ export const trainingSchemas = {
     description: "503: a province that keeps labels could not be told so yet; send it again.",
     tags,
     security,
-    response: { 204: z.null(), ...problems },
+    response: { 204: z.null(), ...ALL_PROBLEMS },
   },
 };

@@ -1,7 +1,7 @@
 // What the watch routes take and give, as zod schemas: OpenAPI is generated from these.
 import { z } from "zod";
 import { WatchBody } from "../../consent/verifier.ts";
-import { NDJSON, ProblemSchema } from "../schemas.ts";
+import { NDJSON, problems, ProblemSchema, PROVEN_PROBLEMS } from "../schemas.ts";
 import { WATCH_STATES } from "./schema.ts";
 
 export const WatchSchema = z
@@ -68,7 +68,6 @@ export const UploadResult = z
   .meta({ id: "WatchUploadResult" });
 export type UploadResult = z.infer<typeof UploadResult>;
 
-const problems = { 401: ProblemSchema, 404: ProblemSchema, 429: ProblemSchema, 503: ProblemSchema };
 const security: { [scheme: string]: string[] }[] = [];
 const tags = ["watches"];
 const ofKey =
@@ -98,11 +97,8 @@ export const watchSchemas = {
         },
       },
       201: WatchSchema,
-      400: ProblemSchema,
-      403: ProblemSchema,
-      409: ProblemSchema,
-      422: ProblemSchema,
-      ...problems,
+      ...PROVEN_PROBLEMS,
+      ...problems(403, 409, 422, 429),
     },
   },
   list: {
@@ -111,14 +107,14 @@ export const watchSchemas = {
     tags,
     security,
     querystring: WatchQuery,
-    response: { 200: z.object({ watches: z.array(WatchSchema) }), ...problems },
+    response: { 200: z.object({ watches: z.array(WatchSchema) }), ...PROVEN_PROBLEMS },
   },
   read: {
     summary: "One watch",
     description: ofKey,
     tags,
     security,
-    response: { 200: WatchSchema, ...problems },
+    response: { 200: WatchSchema, ...PROVEN_PROBLEMS },
   },
   change: {
     summary: "Change where a watch tells, or let it end sooner",
@@ -126,13 +122,13 @@ export const watchSchemas = {
     tags,
     security,
     body: WatchPatch,
-    response: { 200: WatchSchema, 400: ProblemSchema, ...problems },
+    response: { 200: WatchSchema, ...PROVEN_PROBLEMS },
   },
   remove: {
     summary: "End a watch",
     description: ofKey,
     tags,
     security,
-    response: { 204: z.null(), ...problems },
+    response: { 204: z.null(), ...PROVEN_PROBLEMS },
   },
 };

@@ -11,6 +11,15 @@ import type {
 } from "../../catalogue/index.ts";
 import { CLAIM_FIELDS, type ClaimFieldName } from "../../catalogue/index.ts";
 import { subjectTag } from "../../crypto/subject.ts";
+import {
+  cellOf,
+  compareRanges,
+  exactly,
+  mayBeCut,
+  missingCell,
+  type Range,
+  soleValue,
+} from "./range.ts";
 import { scoreOfNumber } from "./score.ts";
 
 export type Truth = boolean | null;
@@ -29,9 +38,9 @@ export interface Subject {
 export function testPredicate(predicate: Predicate, subject: Subject): Truth {
   switch (predicate.kind) {
     case "compare": {
-      const left = valueOf(predicate.left, subject);
-      const right = valueOf(predicate.right, subject);
-      return left === null || right === null ? null : compare(predicate.op, left, right);
+      const left = rangeOf(predicate.left, subject);
+      const right = rangeOf(predicate.right, subject);
+      return left === null || right === null ? null : compareRanges(predicate.op, left, right);
     }
     case "all":
       return allOf(predicate.of.map((each) => testPredicate(each, subject)));
@@ -60,27 +69,6 @@ export function anyOf(truths: readonly Truth[]): Truth {
   return truths.includes(null) ? null : false;
 }
 
-function compare(
-  op: (Predicate & { kind: "compare" })["op"],
-  left: number,
-  right: number,
-): boolean {
-  switch (op) {
-    case ">=":
-      return left >= right;
-    case ">":
-      return left > right;
-    case "<=":
-      return left <= right;
-    case "<":
-      return left < right;
-    case "==":
-      return left === right;
-    case "!=":
-      return left !== right;
-  }
-}
-
 /** A number in natural units, or null for "not known". */
 export function valueOf(expression: Expression, subject: Subject): number | null {
   switch (expression.kind) {
@@ -92,21 +80,11 @@ export function valueOf(expression: Expression, subject: Subject): number | null
       return subject.params[expression.param] ?? null;
     case "claim":
       return (subject.claim[expression.claim] as number | undefined) ?? null;
-    case "cell": {
-      const rows = subject.record.lists[expression.list.id];
-      if (rows === undefined) return null;
-      const row = rows[findRow(expression.list, rows, expression.key, subject)];
-      const scale = expression.list.columns[expression.column]?.scale ?? 1;
-      return row === undefined ? expression.absent : (row[expression.column] as number) / scale;
-    }
-    case "rank": {
-      const rows = subject.record.lists[expression.list.id];
-      if (rows === undefined) return null;
-      const index = findRow(expression.list, rows, expression.key, subject);
-      return index < 0 ? expression.absent : index + 1;
-    }
+    case "cell":
+    case "rank":
+      return soleValue(lookUp(expression, subject));
     case "by": {
-      const chosen = expression.of.get(subject.params[expression.by] as number);
+      const chosen = chosenBy(expression, subject);
       return chosen === undefined ? null : valueOf(chosen, subject);
     }
     case "score": {
@@ -120,6 +98,43 @@ export function valueOf(expression: Expression, subject: Subject): number | null
     case "arithmetic":
       return calculate(expression, subject);
   }
+}
+
+/** As `valueOf`, but a row that a list may have lost still lies somewhere. */
+function rangeOf(expression: Expression, subject: Subject): Range | null {
+  const { kind } = expression;
+  if (kind === "cell" || kind === "rank") return lookUp(expression, subject);
+  if (kind === "by") {
+    const chosen = chosenBy(expression, subject);
+    return chosen === undefined ? null : rangeOf(chosen, subject);
+  }
+  const value = valueOf(expression, subject);
+  return value === null ? null : exactly(value);
+}
+
+function lookUp(
+  expression: Extract<Expression, { kind: "cell" | "rank" }>,
+  subject: Subject,
+): Range | null {
+  const { list, key, absent } = expression;
+  const rows = subject.record.lists[list.id];
+  if (rows === undefined) return null;
+  const index = findRow(list, rows, key, subject);
+  if (expression.kind === "rank") {
+    if (index >= 0) return exactly(index + 1);
+    return mayBeCut(list, rows) ? { least: rows.length + 1, most: Infinity } : exactly(absent);
+  }
+  const row = rows[index];
+  return row === undefined
+    ? missingCell(list, rows, expression.column, absent)
+    : exactly(cellOf(list, row, expression.column));
+}
+
+function chosenBy(
+  { by, of }: Extract<Expression, { kind: "by" }>,
+  { params }: Subject,
+): Expression | undefined {
+  return of.get(params[by] as number);
 }
 
 function indicatorValue(

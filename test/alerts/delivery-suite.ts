@@ -1,18 +1,19 @@
 // The delivery on either engine, over sinks that the test plays: leases, retries, dead letters, fairness. Failure would be an alert
-// that is neither delivered nor dead nor pending, one that is tried by two replicas at once, or an institution that waits for
-// another's sink. An alert that arrives twice is not a failure: its id is the same.
+// that is neither delivered nor dead nor pending, one that is tried by two replicas at once, or a sink that waits for another. An alert that arrives twice is not a failure: its id is the same.
 import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
 import { openDatabase } from "../../core/database.ts";
 import { silentLogger } from "../../core/log.ts";
 import type { Random } from "../../core/random.ts";
-import { type Alert, AlertStore, LEASE_MS } from "../../gateway/alerts/alert-store.ts";
-import { AlertDelivery } from "../../gateway/alerts/delivery.ts";
+import { type Alert, AlertStore, type Claim, LEASE_MS } from "../../gateway/alerts/alert-store.ts";
+import { AlertDelivery, LOT, SINKS_AT_ONCE } from "../../gateway/alerts/delivery.ts";
 import { type CloudEvent, type Envelope, Envelopes } from "../../gateway/alerts/envelope.ts";
 import { enqueue } from "../../gateway/alerts/outbox.ts";
+import { AT_ONCE } from "../../gateway/alerts/retry.ts";
 import type { AlertOutcome } from "../../gateway/alerts/schema.ts";
 import type { Attempt } from "../../gateway/alerts/send.ts";
+import type { Settlement } from "../../gateway/alerts/settlements.ts";
 import { gatewayMigrations, type GatewayDb, type GatewaySchema } from "../../gateway/database.ts";
 import { event } from "./outbox-suite.ts";
 
@@ -36,6 +37,8 @@ function seeded(seed: number): Random {
   };
 }
 
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `w${i}`);
+
 export function deliverySuite(emptyDatabase: () => Promise<string>): void {
   describe("delivery", () => {
     let db: GatewayDb;
@@ -49,11 +52,19 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
     });
     afterEach(() => db.destroy());
 
+    const sinkOf = (clientId: string): string => `https://${clientId}.example/alerts`;
+
     async function put(clientId: string, ...ids: string[]): Promise<void> {
+      await putTo(clientId, sinkOf(clientId), ids);
+    }
+
+    async function putTo(clientId: string, sink: string, ids: readonly string[]): Promise<void> {
       const events = ids.map((id) => event(id, `watch-${id.split("/")[0]}`));
-      const sink = `https://${clientId}.example/alerts`;
       await db.transaction().execute(async (tx) => await enqueue(tx, { clientId, sink }, events));
     }
+
+    const claim = async (of: AlertStore, limit: number): Promise<Alert[]> =>
+      await of.claim({ clientId: "bank", sink: sinkOf("bank"), limit });
 
     function delivery(sink: Sink, of = store, random: Random = seeded(1)): AlertDelivery {
       const post = async (
@@ -106,7 +117,7 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
     });
 
     test("a receiver that is down half the time, and loses answers, gets every alert at least once", async () => {
-      const ids = Array.from({ length: 120 }, (_, i) => `w${i}`);
+      const ids = numbered(120);
       await put("bank", ...ids);
       const dice = seeded(7);
       const got = new Map<string, number>();
@@ -126,7 +137,7 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
     });
 
     test("a sink that stays down: tried less and less, one at a time, and given up after three days", async () => {
-      await put("bank", ...Array.from({ length: 50 }, (_, i) => `w${i}`));
+      await put("bank", ...numbered(50));
       let tries = 0;
       await using carrier = delivery(() => {
         tries += 1;
@@ -193,11 +204,12 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
 
     test("a sink that hangs holds up nobody else", async () => {
       await put("slow", "a", "b");
-      await put("bank", "c", "d");
+      await put("bank", "c");
+      await putTo("slow", "https://slow.example/other", ["d"]);
       const hanging = Promise.withResolvers<AlertOutcome>();
       let others = 0;
-      await using carrier = delivery(({ recipient }) => {
-        if (recipient === "slow") return hanging.promise;
+      await using carrier = delivery((_, sink) => {
+        if (sink === sinkOf("slow")) return hanging.promise;
         others += 1;
         return "delivered";
       });
@@ -208,33 +220,33 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
         await carrier.look();
         await new Promise((resolve) => setImmediate(resolve));
       }
-      expect(await states("slow")).toEqual({ a: "pending", b: "pending" });
+      expect(await states("slow")).toMatchObject({ a: "pending", b: "pending" });
       hanging.resolve("delivered");
       await carrier.idle();
-      expect(await states("slow")).toEqual({ a: "delivered", b: "delivered" });
+      expect(await states("slow")).toEqual({ a: "delivered", b: "delivered", d: "delivered" });
     });
 
     test("of two replicas one has an alert; what a dead one held is tried by the other, later", async () => {
       const two = new AlertStore({ db, clock, owner: "two" });
       await put("bank", "a", "b", "c");
-      const [mine, theirs] = await Promise.all([store.claim("bank", 2), two.claim("bank", 3)]);
+      const [mine, theirs] = await Promise.all([claim(store, 2), claim(two, 3)]);
       const claimed = [...mine, ...theirs].map(({ id }) => id);
       expect(new Set(claimed).size).toBe(claimed.length);
-      await two.claim("bank", 3);
-      expect(await two.claim("bank", 3)).toEqual([]);
+      await claim(two, 3);
+      expect(await claim(two, 3)).toEqual([]);
       clock.advance(LEASE_MS - 1);
-      expect(await two.claim("bank", 3)).toEqual([]);
+      expect(await claim(two, 3)).toEqual([]);
       clock.advance(1);
-      const again = await two.claim("bank", 3);
+      const again = await claim(two, 3);
       expect(again.map(({ id }) => id).toSorted()).toEqual(["a", "b", "c"]);
     });
 
     test("who has lost its lease settles nothing", async () => {
       const two = new AlertStore({ db, clock, owner: "two" });
       await put("bank", "a");
-      const [mine] = (await store.claim("bank", 1)) as [Alert];
+      const [mine] = (await claim(store, 1)) as [Alert];
       clock.advance(LEASE_MS);
-      const [theirs] = (await two.claim("bank", 1)) as [Alert];
+      const [theirs] = (await claim(two, 1)) as [Alert];
       const dead = {
         outcome: "tls",
         status: undefined,
@@ -245,14 +257,14 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       await store.settle([{ alert: mine, ...dead }]);
       await store.release([mine]);
       expect(await states()).toEqual({ a: "pending" });
-      expect(await store.claim("bank", 1)).toEqual([]);
+      expect(await claim(store, 1)).toEqual([]);
       await two.settle([{ alert: theirs, ...dead, outcome: "delivered", state: "delivered" }]);
       expect(await states()).toEqual({ a: "delivered" });
       expect((await store.attempts("bank", 1, 9)).map(({ attempt }) => attempt)).toEqual([2]);
     });
 
-    test("a process that stops gives back what it was trying", async () => {
-      await put("bank", "a");
+    test("a process that stops gives back all that it holds, as if it had not been claimed", async () => {
+      await put("bank", ...numbered(LOT));
       const hanging = Promise.withResolvers<AlertOutcome>();
       const carrier = delivery(() => hanging.promise);
       await carrier.look();
@@ -260,7 +272,134 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       const stopping = carrier[Symbol.asyncDispose]();
       hanging.resolve("delivered");
       await stopping;
-      expect((await store.claim("bank", 1)).map(({ id }) => id)).toEqual(["a"]);
+      const again = await claim(store, 2 * LOT);
+      expect(again).toHaveLength(LOT);
+      expect(new Set(again.map(({ attempts }) => attempts))).toEqual(new Set([1]));
+    });
+
+    test("so does a lane with a fault", async () => {
+      await put("bank", ...numbered(LOT));
+      await using carrier = delivery(() => {
+        throw new Error("a fault of ours");
+      });
+      await round(carrier);
+      const again = await claim(store, 2 * LOT);
+      expect(again).toHaveLength(LOT);
+      expect(new Set(again.map(({ attempts }) => attempts))).toEqual(new Set([1]));
+    });
+
+    test("what is given back goes before what has come since", async () => {
+      await put("bank", "a", "b");
+      const later = { ...event("c"), time: event("c").time + 1 };
+      const to = { clientId: "bank", sink: sinkOf("bank") };
+      await db.transaction().execute(async (tx) => await enqueue(tx, to, [later]));
+      clock.advance(5000);
+      const held = await claim(store, 2);
+      clock.advance(10_000);
+      await store.release(held);
+      expect((await claim(store, 2)).map(({ id }) => id).toSorted()).toEqual(["a", "b"]);
+    });
+
+    test("a transaction that fails makes nothing come twice", async () => {
+      await put("bank", ...numbered(LOT + 1));
+      let failures = 1;
+      class Failing extends AlertStore {
+        override async turn(settlements: readonly Settlement[], to?: Claim) {
+          if (settlements.length > 0 && failures-- > 0) throw new Error("no database");
+          return await super.turn(settlements, to);
+        }
+      }
+      const got: string[] = [];
+      await using carrier = delivery(
+        ({ id }) => {
+          got.push(id);
+          return "delivered";
+        },
+        new Failing({ db, clock, owner: "one" }),
+      );
+      await round(carrier);
+      await round(carrier);
+      clock.advance(LEASE_MS);
+      await round(carrier);
+      expect(failures).toBeLessThan(0);
+      expect(got.toSorted()).toEqual(numbered(LOT + 1).toSorted());
+      expect(await store.countPending()).toBe(0);
+    });
+
+    test("where one place is free a whole lot is claimed, and not one alert", async () => {
+      await put("bank", ...numbered(3 * LOT));
+      const limits: number[] = [];
+      class Noting extends AlertStore {
+        override async turn(settlements: readonly Settlement[], to?: Claim) {
+          if (to !== undefined) limits.push(to.limit);
+          return await super.turn(settlements, to);
+        }
+      }
+      const hanging = Promise.withResolvers<AlertOutcome>();
+      let begun = 0;
+      await using carrier = delivery(
+        () => {
+          begun += 1;
+          if (begun === 2 * LOT) hanging.resolve("delivered");
+          return begun < AT_ONCE ? hanging.promise : "delivered";
+        },
+        new Noting({ db, clock, owner: "one" }),
+      );
+      await round(carrier);
+      expect(await store.countPending()).toBe(0);
+      expect(new Set(limits)).toEqual(new Set([LOT]));
+    });
+
+    test("a dead sink's backlog holds up no other sink of the same institution", async () => {
+      await put("bank", ...numbered(40));
+      const live = "https://bank.example/live";
+      await using carrier = delivery((_, sink) => (sink === live ? "delivered" : "connect"));
+      for (let minutes = 0; minutes < 10; minutes++) {
+        await round(carrier);
+        clock.advance(60_000);
+      }
+      await putTo("bank", live, ["new"]);
+      await round(carrier);
+      const { new: told, ...others } = await states();
+      expect(told).toBe("delivered");
+      expect(new Set(Object.values(others))).toEqual(new Set(["pending"]));
+    });
+
+    test("an institution with many sinks that hang opens no more than its share, and each has its turn", async () => {
+      const sinks = numbered(SINKS_AT_ONCE + 3).map((name) => `https://${name}.example/`);
+      for (const sink of sinks) await putTo("bank", sink, [sink]);
+      const hanging = Promise.withResolvers<AlertOutcome>();
+      const full = Promise.withResolvers<void>();
+      let tried = 0;
+      await using carrier = delivery(() => {
+        tried += 1;
+        if (tried === SINKS_AT_ONCE) full.resolve();
+        return hanging.promise;
+      });
+      await carrier.look();
+      await full.promise;
+      for (let looks = 0; looks < 10; looks++) {
+        await carrier.look();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const atOnce = tried;
+      hanging.resolve("timeout");
+      await carrier.idle();
+      expect(atOnce).toBe(SINKS_AT_ONCE);
+      // All are due again, and those that have had no turn come first.
+      clock.advance(10_000);
+      await round(carrier);
+      const attempts = (await store.read("bank", 0, 100)).map((alert) => alert.attempts);
+      expect(Math.min(...attempts)).toBe(1);
+    });
+
+    test("on PostgreSQL, what another replica is claiming is not waited for", async () => {
+      if (db.engine !== "postgres") return;
+      await put("bank", "a", "b");
+      await db.transaction().execute(async (tx) => {
+        await tx.selectFrom("alert").select("seq").where("id", "=", "a").forUpdate().execute();
+        expect((await claim(store, 2)).map(({ id }) => id)).toEqual(["b"]);
+      });
     });
 
     test("what was settled long ago is destroyed, and its attempts with it", async () => {

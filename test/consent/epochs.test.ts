@@ -91,9 +91,9 @@ test("by time: the next opens before the end, and the old one releases until its
 
 test("by count: at the hundredth release, and the count begins again", async () => {
   const keeper = await openKeeper();
-  keeper.countReleases(99);
+  keeper.countReleases(keeper.current(), 99);
   expect(await keeper.rotateIfDue()).toBeUndefined();
-  keeper.countReleases(1);
+  keeper.countReleases(keeper.current(), 1);
   expect((await keeper.rotateIfDue())?.number).toBe(2);
   expect(keeper.releases).toBe(0);
   expect(await keeper.rotateIfDue()).toBeUndefined();
@@ -102,13 +102,35 @@ test("by count: at the hundredth release, and the count begins again", async () 
 
 test("by fan-outs: those that are admitted and never released count for themselves", async () => {
   const keeper = await openKeeper();
-  for (let i = 0; i < 99; i++) keeper.countFanOut();
-  keeper.countReleases(99);
+  for (let i = 0; i < 99; i++) keeper.countFanOuts(keeper.current(), 1);
+  keeper.countReleases(keeper.current(), 99);
   expect(await keeper.rotateIfDue()).toBeUndefined();
-  keeper.countFanOut();
+  keeper.countFanOuts(keeper.current(), 1);
   expect((await keeper.rotateIfDue())?.number).toBe(2);
   expect(await keeper.rotateIfDue()).toBeUndefined();
 });
+
+test.each(["countFanOuts", "countReleases"] as const)(
+  "%s is one count for all replicas, and outlives their restarts",
+  async (count) => {
+    const [before, other] = [await openKeeper(), await openKeeper()];
+    before[count](before.current(), 50);
+    other[count](other.current(), 30);
+    const restarted = await openKeeper();
+    expect(await restarted.rotateIfDue()).toBeUndefined();
+    restarted[count](restarted.current(), 19);
+    expect(await other.rotateIfDue()).toBeUndefined();
+    other[count](other.current(), 1);
+    expect((await restarted.rotateIfDue())?.number).toBe(2);
+    expect(await other.rotateIfDue()).toBeUndefined();
+    // What is still counted of the epoch before is not counted of this one, and of one that is gone nothing is.
+    other[count](other.inForce(1), 100);
+    expect(await other.rotateIfDue()).toBeUndefined();
+    await other.retire(1);
+    restarted[count](restarted.inForce(1), 100);
+    expect((await openKeeper()).current().number).toBe(3);
+  },
+);
 
 describe("the operator's files beside the running authority", () => {
   async function follow(log = silentLogger) {

@@ -132,10 +132,12 @@ describe("opaque subjects", () => {
 
   test("open to the tag, under any epoch and token id", () => {
     const epoch = fc.integer({ min: 0, max: 0xffffffff });
+    const other = sealSubject(master, 1, tag, "other");
     fc.assert(
       fc.property(epoch, fc.string({ maxLength: 64 }), (number, tokenId) => {
         const sub = sealSubject(master, number, tag, tokenId);
         expect(sub).toMatch(/^[A-Za-z0-9_-]{86}$/);
+        expect(openSubject(master, other, "other")).toEqual(tag);
         expect(openSubject(master, sub, tokenId)).toEqual(tag);
       }),
     );

@@ -41,6 +41,8 @@ test("everything is renewed under load, and every question gets its answer", asy
   expect(await scene.askOutside()).toBe("unknown");
   expect([...scene.coverages].toSorted()).toEqual(["3/3", "4/4"]);
   const { number: last, roster } = federation.authority.epochs.current();
+  // Tokens are issued under the subject key of the epoch, and those of an earlier one are still opened: the load's are.
+  expect(federation.authority.service.options.epoch()).toBe(last);
   // Join, leave, and at least once because it was used up.
   expect(last).toBeGreaterThanOrEqual(first + 3);
   expect(roster.provinces.map(({ code }) => code)).toEqual(members);

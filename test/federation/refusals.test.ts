@@ -1,7 +1,10 @@
 // Refusals at the door and behind it. Each has its own stable code; none of those here costs a call to any node, which is
 // counted at both ends of the wire. Nodes refuse the same requests when a gateway forwards them all the same.
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { generateKeyPair } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Leaf, showLeaves } from "../../consent/log/index.ts";
 import { RequestChecker, TokenChecker } from "../../consent/verifier.ts";
 import { createDevelopmentCa, issueCertificate } from "../../cli/dev-ca.ts";
 import { systemClock } from "../../core/clock.ts";
@@ -40,6 +43,9 @@ const SCORE = { product: "credit-score@1" };
 let federation: Federation;
 let parts: BadRequestParts;
 let hostile: HostileGateway;
+let openapi: {
+  readonly paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+};
 const sent = vi.spyOn(ProvinceNodeClient.prototype, "evaluate");
 const answered = vi.spyOn(FanOutAnswerer.prototype, "answer");
 const lookedUp = vi.spyOn(FeatureStore.prototype, "lookup");
@@ -52,6 +58,8 @@ beforeAll(async () => {
   const otherConsent = await bank.consent({ subject: two as string, products: [SCORE.product] });
   parts = { federation, bank, consent, otherConsent };
   hostile = await HostileGateway.open(federation);
+  const described = await fetch(`${federation.gateway.url}/openapi.json`);
+  openapi = (await described.json()) as typeof openapi;
 });
 afterAll(async () => {
   hostile[Symbol.dispose]();
@@ -84,6 +92,8 @@ async function post(
     body: new Uint8Array(request.body ?? Buffer.from("{}")),
   });
   const body = await response.text();
+  const declared = openapi.paths[path]?.["post"]?.responses;
+  if (declared !== undefined) expect(Object.keys(declared)).toContain(`${response.status}`);
   const { code } = JSON.parse(body) as { code: ErrorCode };
   return { status: response.status, code, body, headers: response.headers };
 }
@@ -106,6 +116,40 @@ test("the counters count: a good request calls every node once, at both ends", a
   expect(answered).toHaveBeenCalledTimes(2);
   expect(lookedUp).toHaveBeenCalledTimes(2);
 });
+
+test("the API declares every status that a route can refuse with", async () => {
+  const all = [...new Set(Object.values(ERRORS).map(({ http }) => `${http}`))].toSorted();
+  const refusals = (path: string, method: string) =>
+    Object.keys(openapi.paths[path]?.[method]?.responses ?? {}).filter((each) => each >= "400");
+  // What authority and provinces say is told as it is.
+  expect(refusals("/v1/queries", "post").toSorted()).toEqual(all);
+  expect(refusals("/v1/training-jobs", "post").toSorted()).toEqual(all);
+  for (const [path, methods] of Object.entries(openapi.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      expect(Object.keys(responses), `${method} ${path}`).toEqual(
+        expect.arrayContaining(["400", "415", "500"]),
+      );
+      const isOpen = ["/v1/products", "/v1/federation", "/healthz", "/readyz"].includes(path);
+      if (isOpen) continue;
+      expect(Object.keys(responses), `${method} ${path}`).toEqual(
+        expect.arrayContaining(["401", "404", "413", "503"]),
+      );
+    }
+  }
+});
+
+test.each(["/v1/watches?limit=0", "/v1/watches?after=x", "/v1/alerts?limit=x", "/%ff"])(
+  "a field that does not fit is named: %s",
+  async (path) => {
+    const response = await fetch(`${federation.gateway.url}${path}`);
+    const field = path.includes("?") ? (/\?(\w+)/.exec(path)?.[1] as string) : "address";
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      code: "request-malformed",
+      detail: expect.stringContaining(field) as string,
+    });
+  },
+);
 
 describe("at the gateway: refused by its code, and no node is called", () => {
   test.each([...BAD_TOKENS, ...FORGED_TOKENS])("a token: $what", async ({ make, code }) => {
@@ -194,15 +238,57 @@ describe("at the gateway: refused by its code, and no node is called", () => {
       const subject = federation.truth[3]?.numbers[0]?.msisdn as string;
       const consent = await parts.bank.consent({ subject });
       const code = act === "pause" ? "consent-paused" : "consent-revoked";
-      expect((await post(await parts.bank.sign(consent, SCORE))).status).toBe(200);
+      const answeredBefore = { ...SCORE, query_id: randomUUID() };
+      expect((await post(await parts.bank.sign(consent, answeredBefore))).status).toBe(200);
       await service.options.transact(async (tx) => {
         await service.lifecycle.change(tx, consent.id, act, "person");
       });
       await untilRefused(consent, code);
       for (const spy of [sent, answered]) spy.mockClear();
       expectRefused(await post(await parts.bank.sign(consent, SCORE)), code);
+      // Nothing is released any more, not even what was: under its query id as little as under another.
+      expectRefused(await post(await parts.bank.sign(consent, answeredBefore)), code);
+
+      const question = { ...SCORE, query_id: randomUUID() };
+      const signed = await parts.bank.sign(consent, question);
+      expectRefused(await post(signed), code);
+      const leaf = { type: "refusal", code, query_id: question.query_id, ...SCORE };
+      const who = { client_id: parts.bank.clientId, consent_id: consent.id };
+      expect(await leavesOf(question.query_id)).toMatchObject([{ ...leaf, ...who }]);
+      // The same proof is none any more; another one for the same question finds it refused already.
+      expectRefused(await post(signed), "dpop-replayed");
+      expectRefused(await post(await parts.bank.sign(consent, question)), code);
+      expect(await leavesOf(question.query_id)).toHaveLength(1);
     },
   );
+
+  test("what is not an institution's own question leaves nothing in the log", async () => {
+    const { service } = federation.authority;
+    const subject = federation.truth[4]?.numbers[0]?.msisdn as string;
+    const consent = await parts.bank.consent({ subject });
+    await service.options.transact(async (tx) => {
+      await service.lifecycle.change(tx, consent.id, "revoke", "person");
+    });
+    await untilRefused(consent, "consent-revoked");
+    const before = (await leavesOf(consent.id, "consent")).length;
+    const good = await parts.bank.sign(consent, SCORE);
+    const [head, claims] = good.token.split(".");
+    const forged = `${head}.${claims}.${"A".repeat(86)}`;
+    expectRefused(await post({ ...good, token: forged }), "token-signature");
+    const stranger = await generateKeyPair("ES256");
+    const bent = { proof: { key: stranger.privateKey } };
+    expectRefused(await post(await parts.bank.sign(consent, SCORE, bent)), "dpop-signature");
+    const other = Buffer.from(JSON.stringify({ ...SCORE, query_id: randomUUID() }));
+    expectRefused(await post({ ...good, body: other }), "dpop-binding");
+    expect(await leavesOf(consent.id, "consent")).toHaveLength(before);
+  });
+
+  async function leavesOf(id: string, by: "query" | "consent" = "query"): Promise<Leaf[]> {
+    const found: Leaf[] = [];
+    const shown = showLeaves(federation.authority.ledger.log, { [by]: id });
+    for await (const { leaf } of shown) found.push(leaf);
+    return found;
+  }
 
   /** The gateway hears of it within its push time; until then the authority refuses. */
   async function untilRefused(consent: GivenConsent, code: ErrorCode): Promise<void> {

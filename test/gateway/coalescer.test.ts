@@ -208,6 +208,53 @@ describe("limits", () => {
     expect(() => coalescer.requireRoom("greedy")).not.toThrow();
   });
 
+  /** Has an institution ask until it is refused. */
+  function fill({ coalescer, submit }: ReturnType<typeof start>, client: string, width = 3) {
+    for (let taken = 0; ; taken++) {
+      try {
+        coalescer.requireRoom(client);
+      } catch (error) {
+        expect(error).toEqual(refusal("overloaded"));
+        return taken;
+      }
+      void submit(pending({ client, width }));
+    }
+  }
+
+  test.each([
+    { flooders: 1, width: 3, each: 1024 },
+    { flooders: 10, width: 11, each: 38 },
+  ])("$flooders flooders of $width slots keep nobody else out", ({ flooders, width, each }) => {
+    const gateway = start({ ...DEFAULT_LIMITS, inFlight: 0 });
+    const taken = Array.from({ length: flooders }, (_, i) => fill(gateway, `flooder ${i}`, width));
+    expect(taken.at(-1)).toBe(each);
+    expect(gateway.coalescer.waiting).toBeGreaterThanOrEqual(1024);
+    expect(fill(gateway, "modest", width)).toBe(
+      Math.ceil(4094 / (flooders + 1) / Math.max(width, 4)),
+    );
+  });
+
+  test("beyond the bound that all share there is room for one question of each", () => {
+    const gateway = start({ ...DEFAULT_LIMITS, inFlight: 0, waiting: 60, groupItems: 20 });
+    for (let i = 0; gateway.coalescer.waiting < 60; i++) fill(gateway, `flooder ${i}`);
+    expect(fill(gateway, "modest")).toBe(1);
+    expect(fill(gateway, "another")).toBe(1);
+  });
+
+  test("while ten flood for long, who asks now and then is never refused", async () => {
+    const gateway = start(DEFAULT_LIMITS);
+    for (let fanOut = 0; fanOut < 20; fanOut++) {
+      for (let i = 0; i < 10; i++) fill(gateway, `flooder ${i}`, 11);
+      for (let i = 0; i < 3; i++) {
+        expect(() => gateway.coalescer.requireRoom("modest")).not.toThrow();
+        void gateway.submit(pending({ client: "modest", width: 11 }));
+      }
+      await gateway.held.answer();
+    }
+    // Eleven shares of two fan-outs, and the question of each that may stand out.
+    expect(gateway.coalescer.waiting).toBeLessThan(373 + 11);
+  });
+
   test("a question that is being verified takes room, of whom it claims to be and of nobody else", async () => {
     const { coalescer, submit } = start({ inFlight: 0, waitingFanOuts: 2, groupItems: 2 });
     void submit(pending({ client: "greedy" }));
@@ -227,6 +274,7 @@ describe("limits", () => {
   test("before it is read a question counts as much as those that travelled last", async () => {
     const { held, coalescer, submit } = start({ inFlight: 1, waitingFanOuts: 1 });
     void submit(pending({ width: 1000 }));
+    void submit(pending({ width: 10 }));
     const room = [
       coalescer.holdRoom("bank"),
       coalescer.holdRoom("bank"),
@@ -234,20 +282,51 @@ describe("limits", () => {
     ];
     expect(() => coalescer.holdRoom("bank")).toThrow(refusal("overloaded"));
     for (const one of room) one[Symbol.dispose]();
-    void submit(pending({ width: 10 }));
     await held.answer();
+    void submit(pending({ width: 10 }));
     for (let i = 0; i < 4; i++) coalescer.holdRoom("bank");
     expect(() => coalescer.requireRoom("bank")).not.toThrow();
   });
 
-  test("verification is bounded over all institutions too", () => {
-    const { coalescer } = start({ waiting: 3 });
-    for (const client of ["a", "b", "c"]) coalescer.holdRoom(client);
-    expect(() => coalescer.holdRoom("d")).toThrow(refusal("overloaded"));
+  test("when nothing waits it counts least: a wide one before is no reason to refuse narrow ones", async () => {
+    const { held, coalescer, submit } = start(DEFAULT_LIMITS);
+    void submit(pending({ width: 90 }));
+    await held.answer();
+    for (let i = 0; i < 1023; i++) coalescer.holdRoom("bank");
+    coalescer.holdRoom("bank");
+    expect(() => coalescer.holdRoom("bank")).toThrow(refusal("overloaded"));
+  });
+
+  test("ids that nobody was found to have count as one institution, and against nobody else", async () => {
+    const { coalescer, submit } = start(DEFAULT_LIMITS);
+    for (const client of ["first", "second", "bank"]) void submit(pending({ client }));
+    let held = 0;
+    const hold = () => {
+      for (; held < 5000; held++) coalescer.holdRoom(`made up ${held}`);
+    };
+    expect(hold).toThrow(refusal("overloaded"));
+    // "bank" waits: two shares of two fan-outs.
+    expect(held).toBe(512);
+    expect(() => coalescer.requireRoom("never seen")).toThrow(refusal("overloaded"));
+    expect(() => coalescer.holdRoom("first")).not.toThrow();
+    expect(await taken(submit, [pending({ client: "bank" })])).toBe(1);
+    // Whose question turns out to be genuine is known from then on.
+    expect(await taken(submit, [pending({ client: "never seen" })])).toBe(1);
+    expect(() => coalescer.holdRoom("never seen")).not.toThrow();
+  });
+
+  test("room that was held by a stranger is the strangers' again, also when it was an institution", async () => {
+    const { coalescer, submit } = start({ inFlight: 0, waitingFanOuts: 1, groupItems: 1 });
+    const room = coalescer.holdRoom("bank");
+    expect(() => coalescer.holdRoom("other")).toThrow(refusal("overloaded"));
+    void submit(pending());
+    room[Symbol.dispose]();
+    expect(() => coalescer.holdRoom("other")).not.toThrow();
   });
 
   test("a refused question leaves nothing behind: the same id may come again", async () => {
-    const { held, submit } = start({ inFlight: 1, waiting: 0 });
+    const { held, submit } = start({ inFlight: 0, waiting: 1 });
+    void submit(pending());
     const query = pending();
     await expect(submit(query)).rejects.toEqual(refusal("overloaded"));
     const roomy = start();

@@ -3,10 +3,13 @@
 import type { Catalogue, Verification } from "../../catalogue/index.ts";
 import type { Keystream } from "../../province-node/sandbox/keystream.ts";
 import {
+  callsWith,
   contacts,
   daysInCity,
+  daysSinceCall,
   daysSinceProvince,
   hoursSinceCity,
+  rankOf,
 } from "../../province-node/sandbox/oracle/habits.ts";
 import type { NumberReading } from "../../province-node/sandbox/oracle/number-reading.ts";
 import type { AskedCheck } from "../../province-node/sandbox/oracle/verifications.ts";
@@ -21,9 +24,7 @@ function turns(
   window: number | undefined,
 ): (number | null | undefined)[] {
   const value = (indicator: string): number | null => number.value(indicator);
-  const { history } = number;
-  const calls = (): readonly { readonly day: number }[] =>
-    contacts(number).find(([peer]) => String(claim["contact_msisdn"]).endsWith(peer))?.[1] ?? [];
+  const contact = String(claim["contact_msisdn"]);
   switch (id) {
     case "id.tenure_at_least":
       return [value("id.tenure_months")];
@@ -46,25 +47,25 @@ function turns(
     case "loc.current_city":
       return [hoursSinceCity(number, Number(claim["city_code"]))];
     case "loc.days_in_city_at_least":
-      return [daysInCity(number, Number(claim["city_code"]))];
+      return Object.values(daysInCity(number, Number(claim["city_code"])));
     case "loc.visited_province":
       return [daysSinceProvince(number, Number(claim["province_code"]))];
     case "loc.roamed_abroad":
       return [Math.ceil((value("loc.days_since_abroad") ?? 0) / 30)];
     case "net.contact_calls_at_least":
-      return [history.lastDays(calls(), window ?? 90).length];
+      return Object.values(callsWith(number, contact, window ?? 90));
     case "net.contact_within":
-      return [history.daysSince(calls().map(({ day }) => day))];
+      return [daysSinceCall(number, contact)];
     case "net.contact_in_top":
-      return [
-        contacts(number).findIndex(([peer]) => String(claim["contact_msisdn"]).endsWith(peer)) + 1,
-      ];
+      return [rankOf(number, contact)];
     case "net.circle_at_least":
       return [value("net.circle_90d")];
     case "net.active_days_at_least":
       return [value("net.active_days_30d")];
     case "web.no_gambling":
-      return [value("val.days_since_gambling"), value("val.days_since_gambling_web")];
+      return ["val.days_since_gambling", "val.days_since_gambling_web", "val.days_since_loan"].map(
+        value,
+      );
     default:
       // Days, views and times of one app, site, keyword or category are small.
       return [1, 2, 4, 8, 16];
@@ -112,7 +113,10 @@ function claimed(
     case "name":
       return wrong || subscriber.name === null ? "赵 钱" : ` ${subscriber.name} `;
     case "contact_msisdn": {
-      const peers = contacts(number).map(([peer]) => peer);
+      const called = history.all("call").map(({ peer }) => peer);
+      const mobile = called.filter((peer) => /^1[3-9]\d{9}$/.test(peer));
+      // Those that are kept, and of somebody who calls many, those that are not.
+      const peers = random.chance(0.5) ? contacts(number) : mobile;
       return wrong || peers.length === 0 ? "13012345678" : random.pick(peers);
     }
     case "city_code":
@@ -168,7 +172,7 @@ function paramsFor(
     const [name, { min, max }] = ranged;
     const unstated = choice?.[1].default;
     const around = turns(verification.id, number, claim, window ?? unstated).flatMap((turn) =>
-      typeof turn === "number" ? [turn - 1, turn, turn + 1].map(Math.floor) : [],
+      typeof turn === "number" && turn < Infinity ? [turn - 1, turn, turn + 1].map(Math.floor) : [],
     );
     const values = [min, ...around, max].filter((value) => value >= min && value <= max);
     return [...new Set(values)].map((value) => ({ ...chosen, [name]: value }));

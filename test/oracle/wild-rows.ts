@@ -209,6 +209,28 @@ class WildProvince {
     );
   }
 
+  /** More of everything than a province keeps, so that its lists are cut: with two rows each, and ever fewer views. */
+  crowd(number: string): void {
+    const { pick, whole, chance } = bound(this.#random);
+    const city = (k: number): number => 410_000 + k * 100;
+    for (let k = 0; k < 75; k++) {
+      for (let call = whole(1, 3); call > 0; call--) {
+        const peer = asWritten(`1360000${String(k).padStart(4, "0")}`);
+        const rest = [pick(["in", "out"]), 60, "c1", city(k % 28), false];
+        this.#add("call", [number, this.#time(whole(1, 179)), peer, ...rest]);
+      }
+      const seen = dayText(this.#asof - whole(1, 59));
+      this.#add("location_day", [number, seen, city(k % 45) + 1, 9, 9, 9, 1]);
+      if (k >= 55) continue;
+      for (let day = whole(1, 3); day > 0; day--) {
+        const on = dayText(this.#asof - whole(1, 89));
+        this.#add("app_day", [number, on, `app ${k}`, chance(0.5) ? "news" : "tools", 1, 5, 1000]);
+        this.#add("web_day", [number, on, `site-${k}.cn`, "news", whole(0, 9)]);
+        this.#add("search_day", [number, on, `word ${k}`, whole(0, 3)]);
+      }
+    }
+  }
+
   things(number: string): void {
     const { pick, chance, whole } = bound(this.#random);
     this.#several(5, () => {
@@ -270,6 +292,7 @@ export function writeWildProvince(
     province.places(number);
     province.online(number);
     province.things(number);
+    if (k % 5 === 4) province.crowd(number);
     written.push(number);
   }
   province.risky();

@@ -23,6 +23,20 @@ export function key(kind: "msisdn" | "app" | "domain" | "keyword", value: string
 
 export const OWN = { msisdn: "+8613800138000", cn_id_number: "11010519491231002X", name: "王伟" };
 
+/** As many of a list's rows as it keeps, so that it may have been cut: other keys than any claimed, the least row last. */
+export function fullList(
+  id: string,
+  last: Readonly<Record<string, number>>,
+): NonNullable<NumberRecord["lists"][string]> {
+  const list = catalogue.lists.find((each) => each.id === id);
+  if (list === undefined) throw new Error(`no list ${id}`);
+  return Array.from({ length: list.top }, (_, i) => ({
+    ...last,
+    key: list.kind === "code" ? i : `other ${i}`,
+    [list.order]: (last[list.order] as number) + list.top - 1 - i,
+  }));
+}
+
 interface Fields {
   /** Indicator id → natural value. */
   readonly values?: Readonly<Record<string, number>>;

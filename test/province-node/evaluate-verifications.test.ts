@@ -2,7 +2,15 @@
 import { expect, test } from "vitest";
 import type { NumberRecord } from "../../catalogue/index.ts";
 import { evaluateItem } from "../../province-node/evaluate.ts";
-import { catalogue, ENVIRONMENT, key, OWN, productOf, record } from "./evaluate-records.ts";
+import {
+  catalogue,
+  ENVIRONMENT,
+  fullList,
+  key,
+  OWN,
+  productOf,
+  record,
+} from "./evaluate-records.ts";
 
 type Answer = "yes" | "no" | "unknown";
 type Params = Readonly<Record<string, number>>;
@@ -81,7 +89,23 @@ const travelled = record({
     provinces: [{ key: 44, days_180: 3, days_since: 40 }],
   },
 });
-const clean = { "val.days_since_gambling": 91, "val.days_since_gambling_web": 9999 };
+/** Every list full: who or what is asked for has no row, and may have lost it. */
+const crowded = record({
+  lists: {
+    contacts: fullList("contacts", { calls_30: 3, calls_90: 3, calls_180: 3, days_since: 2 }),
+    apps: fullList("apps", { days_30: 2, days_90: 4 }),
+    domains: fullList("domains", { views_30: 5, views_90: 5, days_30: 1 }),
+    keywords: fullList("keywords", { count_30: 1, count_90: 2 }),
+    categories: fullList("categories", { days_30: 1, days_90: 3 }),
+    cities: fullList("cities", { days_30: 2, hours_since: 40 }),
+    provinces: fullList("provinces", { days_180: 1, days_since: 9 }),
+  },
+});
+const clean = {
+  "val.days_since_gambling": 91,
+  "val.days_since_gambling_web": 9999,
+  "val.days_since_loan": 9999,
+};
 
 const CASES: Readonly<Record<string, readonly Case[]>> = {
   "id.three_elements": [
@@ -150,18 +174,23 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["no", travelled, { hours: 11 }, { city_code: 510100 }],
     ["no", travelled, { hours: 168 }, { city_code: 440300 }],
     ["unknown", NOTHING, { hours: 12 }, { city_code: 510100 }],
+    ["unknown", crowded, { hours: 168 }, { city_code: 510100 }],
   ],
   "loc.days_in_city_at_least": [
     ["yes", travelled, { days: 28 }, { city_code: 510100 }],
     ["no", travelled, { days: 29 }, { city_code: 510100 }],
     ["no", travelled, { days: 1 }, { city_code: 440300 }],
     ["unknown", NOTHING, { days: 1 }, { city_code: 510100 }],
+    // The last of the kept cities saw two days: another one no more.
+    ["unknown", crowded, { days: 2 }, { city_code: 510100 }],
+    ["no", crowded, { days: 3 }, { city_code: 510100 }],
   ],
   "loc.visited_province": [
     ["yes", travelled, { days: 40 }, { province_code: 44 }],
     ["no", travelled, { days: 39 }, { province_code: 44 }],
     ["no", travelled, { days: 180 }, { province_code: 11 }],
     ["unknown", NOTHING, { days: 180 }, { province_code: 44 }],
+    ["unknown", crowded, { days: 180 }, { province_code: 44 }],
   ],
   "loc.roamed_abroad": [
     ["yes", having({ "loc.days_since_abroad": 90 }), { months: 3 }],
@@ -174,6 +203,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["no", circle, {}, { contact_msisdn: "13600136000" }],
     ["no", stranger, {}, peer],
     ["unknown", NOTHING, {}, peer],
+    ["unknown", crowded, {}, peer],
   ],
   "net.contact_calls_at_least": [
     ["yes", circle, { n: 2, days: 30 }, peer],
@@ -183,18 +213,26 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["yes", circle, { n: 11, days: 180 }, peer],
     ["no", stranger, { n: 1, days: 180 }, peer],
     ["unknown", NOTHING, { n: 1, days: 30 }, peer],
+    // Nobody beyond the kept ones has more than three calls, in any of the windows.
+    ["unknown", crowded, { n: 1 }, peer],
+    ["unknown", crowded, { n: 3, days: 30 }, peer],
+    ["no", crowded, { n: 4, days: 30 }, peer],
+    ["no", crowded, { n: 4, days: 180 }, peer],
   ],
   "net.contact_within": [
     ["yes", circle, { days: 12 }, peer],
     ["no", circle, { days: 11 }, peer],
     ["no", stranger, { days: 180 }, peer],
     ["unknown", NOTHING, { days: 12 }, peer],
+    ["unknown", crowded, { days: 180 }, peer],
   ],
   "net.contact_in_top": [
     ["yes", circle, { k: 2 }, peer],
     ["no", circle, { k: 1 }, peer],
     ["no", stranger, { k: 50 }, peer],
     ["unknown", NOTHING, { k: 2 }, peer],
+    // Not among the sixty kept, so not among the closest fifty.
+    ["no", crowded, { k: 50 }, peer],
   ],
   "net.circle_at_least": bound("net.circle_90d", "n", 15, 14),
   "net.active_days_at_least": bound("net.active_days_30d", "days", 25, 24),
@@ -204,6 +242,8 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["yes", online, { days: 61, window: 90 }, { app: "weixin" }],
     ["no", offline, { days: 1 }, { app: "weixin" }],
     ["unknown", NOTHING, { days: 1 }, { app: "weixin" }],
+    ["unknown", crowded, { days: 4 }, { app: "weixin" }],
+    ["no", crowded, { days: 5 }, { app: "weixin" }],
   ],
   "web.domain_visited": [
     ["yes", online, { views: 3 }, { domain: "Example.CN." }],
@@ -211,6 +251,8 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["yes", online, { views: 10, window: 90 }, { domain: "example.cn" }],
     ["no", offline, { views: 1 }, { domain: "example.cn" }],
     ["unknown", NOTHING, { views: 1 }, { domain: "example.cn" }],
+    ["unknown", crowded, { views: 5 }, { domain: "example.cn" }],
+    ["no", crowded, { views: 6, window: 90 }, { domain: "example.cn" }],
   ],
   "web.keyword_searched": [
     ["yes", online, { times: 1 }, { keyword: "房贷  利率" }],
@@ -218,6 +260,8 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["yes", online, { times: 4, window: 90 }, { keyword: "房贷 利率" }],
     ["no", offline, { times: 1 }, { keyword: "房贷 利率" }],
     ["unknown", NOTHING, { times: 1 }, { keyword: "房贷 利率" }],
+    ["unknown", crowded, { times: 2, window: 90 }, { keyword: "房贷 利率" }],
+    ["no", crowded, { times: 3 }, { keyword: "房贷 利率" }],
   ],
   "web.category_at_least": [
     ["yes", online, { days: 12 }, { category: "finance" }],
@@ -230,6 +274,8 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ["yes", having(clean), { days: 90 }],
     ["no", having(clean), { days: 91 }],
     ["no", having({ ...clean, "val.days_since_gambling_web": 3 }), { days: 30 }],
+    ["no", having({ ...clean, "val.days_since_loan": 30 }), { days: 30 }],
+    ["yes", having({ ...clean, "val.days_since_loan": 31 }), { days: 30 }],
     ["unknown", having({ "val.days_since_gambling": 9999 }), { days: 30 }],
     ["no", having({ "val.days_since_gambling": 1 }), { days: 30 }],
   ],

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { NumberRecord, Watch } from "../../catalogue/index.ts";
 import { type Truth, testPredicate } from "../../province-node/evaluate/predicate.ts";
-import { catalogue, key, productOf, record, SUBJECT_KEY } from "./evaluate-records.ts";
+import { catalogue, fullList, key, productOf, record, SUBJECT_KEY } from "./evaluate-records.ts";
 
 type Claim = Readonly<Record<string, string | number>>;
 
@@ -127,6 +127,11 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     { now: there(1), claim: district, ...CROSSED },
     { now: there(0), claim: district, ...BACK },
     { now: record({ lists: { districts: [] } }), claim: district, ...BACK },
+    {
+      now: record({ lists: { districts: fullList("districts", { days_7: 0, days_60: 1 }) } }),
+      claim: district,
+      ...CANNOT_TELL,
+    },
     { now: record({}), claim: district, ...CANNOT_TELL },
   ],
   "watch.calls_down": [
@@ -145,6 +150,12 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     { now: spoken(30), claim: emergency, ...CROSSED },
     { now: spoken(29), claim: emergency, ...BACK },
     { now: record({ lists: { contacts: [] } }), claim: emergency, ...CROSSED },
+    // Somebody who speaks with more people than are kept: the contact may have been called yesterday.
+    {
+      now: record({ lists: { contacts: fullList("contacts", { calls_180: 3, days_since: 9 }) } }),
+      claim: emergency,
+      ...CANNOT_TELL,
+    },
     { now: record({}), claim: emergency, ...CANNOT_TELL },
   ],
   "watch.arrears": along("use.arrears_last_month", 0.01, 0),

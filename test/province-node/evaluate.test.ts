@@ -6,7 +6,16 @@ import { decideAnswer, type NumberRecord, type PersonRecord } from "../../catalo
 import { evaluateItem } from "../../province-node/evaluate.ts";
 import { combine } from "../../province-node/evaluate/checks.ts";
 import type { Truth } from "../../province-node/evaluate/predicate.ts";
-import { catalogue, ENVIRONMENT, key, OWN, productOf, record, tag } from "./evaluate-records.ts";
+import {
+  catalogue,
+  ENVIRONMENT,
+  fullList,
+  key,
+  OWN,
+  productOf,
+  record,
+  tag,
+} from "./evaluate-records.ts";
 
 const truth = fc.constantFrom<Truth>(true, false, null);
 
@@ -226,6 +235,16 @@ describe("the fraud score's sealed inputs", () => {
     expect(at([forged, lives(510100)])).toBe(48);
     expect(at([forged, lives(440300)])).toBe(80);
     expect(at([forged, forged, lives(440300)])).toBe(100);
+  });
+
+  test("a contact that a full list may have lost contradicts nothing", () => {
+    const stated = { indicator: "net.is_contact", claim: { contact_msisdn: "13300133000" } };
+    const claims = { application: [stated] };
+    const facts = (contacts: NumberRecord["lists"][string]) =>
+      slotsOf("fraud-score@1", [{ ...holder, lists: { contacts } }], claims)[2];
+    const none = slotsOf("fraud-score@1", [holder])[2];
+    expect(facts(fullList("contacts", { calls_180: 1 }))).toBe(none);
+    expect(facts(fullList("contacts", { calls_180: 1 }).slice(1))).toBeGreaterThan(none as number);
   });
 
   test("a card used where the phone is not", () => {

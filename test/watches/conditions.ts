@@ -21,7 +21,7 @@ export function conditionsOf(
   numbers: readonly NumberReading[],
   index: number,
 ): AskedCheck[] {
-  const known = numbers.flatMap((number) => contacts(number).map(([peer]) => peer));
+  const known = numbers.flatMap((number) => contacts(number));
   const districts = numbers.flatMap(({ history }) =>
     history.all("location_day").map(({ district }) => district),
   );

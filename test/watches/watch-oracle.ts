@@ -1,12 +1,11 @@
 // What the 24 post-loan conditions say about one number, by what they mean (CATALOGUE §5), over the oracle's own reading of
 // the raw rows; and what an institution must be told from one day to the next, by a bookkeeping of its own. It shares no path
 // with the product: no declaration's tree, no packed slots, no kept states.
-import { callsWith, contacts } from "../../province-node/sandbox/oracle/habits.ts";
+import { daysInDistrict, daysSinceCall } from "../../province-node/sandbox/oracle/habits.ts";
 import { scored } from "../../province-node/sandbox/oracle/model-score.ts";
 import type { NumberReading } from "../../province-node/sandbox/oracle/number-reading.ts";
 import { EvidenceMean } from "../../province-node/sandbox/oracle/score-answer.ts";
 import type { AskedCheck } from "../../province-node/sandbox/oracle/verifications.ts";
-import { nationalNumber } from "../../province-node/sandbox/oracle/raw-rows.ts";
 
 type Truth = boolean | null;
 
@@ -132,10 +131,9 @@ export const JUDGES: Readonly<Record<string, Judge>> = {
   "watch.abroad": within("loc.days_since_abroad"),
   "watch.out_of_sight": silent("loc.days_since_seen", 1),
   "watch.high_risk_area": (now, _, { claim }) => {
-    const seen = now.history
-      .lastDays(now.history.all("location_day"), 7)
-      .some(({ district }) => String(district) === claim("district_code"));
-    return [seen, !seen];
+    const { least, most } = daysInDistrict(now, claim("district_code"), 7);
+    if (least === 0 && most > 0) return CANNOT_TELL;
+    return [least > 0, least === 0];
   },
   "watch.calls_down": fallen("net.calls_out_30d", "net.calls_out_prev_30d", 5),
   "watch.circle_shrank": fallen("net.circle_30d", "net.circle_prev_30d", 5),
@@ -144,13 +142,8 @@ export const JUDGES: Readonly<Record<string, Judge>> = {
     return is === null || was === null ? CANNOT_TELL : [is - was >= param("n"), is <= was];
   },
   "watch.contact_silent": (now, _, { param, claim }) => {
-    const number = claim("contact_msisdn");
-    const isKept = contacts(now).some(([peer]) => peer === nationalNumber(number));
-    const days = isKept
-      ? now.history.daysSince(callsWith(now, number).map(({ day }) => day))
-      : undefined;
-    const isSilent = days === undefined || days >= param("days");
-    return [isSilent, !isSilent];
+    const days = daysSinceCall(now, claim("contact_msisdn"));
+    return days === null ? CANNOT_TELL : [days >= param("days"), days < param("days")];
   },
   "watch.arrears": on("use.arrears_last_month", (value) => [value > 0, value === 0]),
   "watch.spending_down": fallen("use.spend_last_month", "use.spend_avg_6m", 10),

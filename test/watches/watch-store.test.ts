@@ -189,7 +189,8 @@ function suite(emptyDatabase: () => Promise<string>): void {
     await watch("w2");
     const onGone: OnGone = async (tx, alert) => await endUnwanted(tx, alert, clock);
     const alerts = new AlertStore({ db, clock, owner: "one", onGone });
-    const claimed = await alerts.claim("bank", 10);
+    const sink = "https://bank.example/";
+    const claimed = await alerts.claim({ clientId: "bank", sink, limit: 10 });
     expect(claimed.map(({ id }) => id).toSorted()).toEqual(["w1.started", "w2.started"]);
     await one.change("w2", { sink: "https://bank.example/other" }, "moved");
     const gone = { outcome: "gone", status: 410, tookMs: 1, state: "dead" } as const;

@@ -16,78 +16,115 @@ export function plainDomain(text: string): string {
   return text.trim().toLowerCase().replace(/\.$/, "");
 }
 
-/** The first so many groups by rank, from the highest; of equal ones, by key. */
-function kept<Row>(
-  groups: ReadonlyMap<string, readonly Row[]>,
-  rank: (rows: readonly Row[]) => number,
-  longest: number,
-): (readonly [string, readonly Row[]])[] {
-  return [...groups]
-    .map(([key, rows]) => ({ key, rows, place: rank(rows) }))
-    .sort((a, b) => b.place - a.place || (a.key < b.key ? -1 : 1))
-    .slice(0, longest)
-    .map(({ key, rows }) => [key, rows] as const);
+/** How often, as far as the kept rows tell: a party that a full list leaves out may have been dropped from it. */
+export interface Often {
+  readonly least: number;
+  readonly most: number;
 }
 
-/** The people called with in 180 days, the closest first: number and the calls. */
-export function contacts(number: NumberReading) {
+/** The first so many groups by rank, from the highest; of equal ones, by key. */
+class Kept<Row> {
+  readonly keys: readonly string[];
+  readonly #groups: ReadonlyMap<string, readonly Row[]>;
+  /** What ranks higher than this is kept: 0 where everything is. */
+  readonly #mayBeLost: number;
+
+  constructor(
+    groups: ReadonlyMap<string, readonly Row[]>,
+    rank: (rows: readonly Row[]) => number,
+    longest: number,
+  ) {
+    const ranked = [...groups]
+      .map(([key, rows]) => ({ key, place: rank(rows) }))
+      .sort((a, b) => b.place - a.place || (a.key < b.key ? -1 : 1))
+      .slice(0, longest);
+    this.keys = ranked.map(({ key }) => key);
+    this.#groups = groups;
+    this.#mayBeLost = ranked.length < longest ? 0 : (ranked.at(-1)?.place ?? 0);
+  }
+
+  /** Of one that is not kept none; undefined where that does not mean that there were none. */
+  rows(key: string): readonly Row[] | undefined {
+    if (this.keys.includes(key)) return this.#groups.get(key);
+    return this.#mayBeLost > 0 ? undefined : [];
+  }
+
+  /** A count of rows, or of some of them, that is never above the rank. */
+  often(key: string, count: (rows: readonly Row[]) => number): Often {
+    const rows = this.rows(key);
+    if (rows === undefined) return { least: 0, most: this.#mayBeLost };
+    return { least: count(rows), most: count(rows) };
+  }
+}
+
+/** The people called with in 180 days, the closest first. */
+function circle(number: NumberReading) {
   return number.once("contacts", () => {
     const { history } = number;
     const calls = history.lastDays(history.all("call"), 180);
     const mobile = calls.filter(({ peer }) => MOBILE.test(peer));
     const byPeer = Map.groupBy(mobile, ({ peer }) => peer);
-    return kept(byPeer, (rows) => rows.length, number.longest("contacts"));
+    return new Kept(byPeer, (rows) => rows.length, number.longest("contacts"));
   });
 }
 
-/** The calls with one of them in the last days; none where the party is not among the kept ones. */
-export function callsWith(number: NumberReading, claimed: string, days = 180) {
-  const wanted = nationalNumber(claimed);
-  const rows = contacts(number).find(([peer]) => peer === wanted)?.[1] ?? [];
-  return number.history.lastDays(rows, days);
+/** Their numbers. */
+export function contacts(number: NumberReading): readonly string[] {
+  return circle(number).keys;
 }
 
-/** The place among the closest people, from 1; undefined where the party is not among the kept ones. */
-export function rankOf(number: NumberReading, claimed: string): number | undefined {
-  const wanted = nationalNumber(claimed);
-  const place = contacts(number).findIndex(([peer]) => peer === wanted);
-  return place < 0 ? undefined : place + 1;
+/** How many calls there were with one of them in the last days. */
+export function callsWith(number: NumberReading, claimed: string, days = 180): Often {
+  return circle(number).often(
+    nationalNumber(claimed),
+    (rows) => number.history.lastDays(rows, days).length,
+  );
+}
+
+/** Days since the last call with one of them; Infinity where there was none, null where that cannot be told. */
+export function daysSinceCall(number: NumberReading, claimed: string): number | null {
+  const rows = circle(number).rows(nationalNumber(claimed));
+  if (rows === undefined) return null;
+  return number.history.daysSince(rows.map(({ day }) => day)) ?? Infinity;
+}
+
+/** The place among the closest people, from 1; of one who is not among the kept ones, Infinity: it is beyond all of them. */
+export function rankOf(number: NumberReading, claimed: string): number {
+  const place = contacts(number).indexOf(nationalNumber(claimed));
+  return place < 0 ? Infinity : place + 1;
 }
 
 /** On how many days of so many the app was used. */
-export function appDays(number: NumberReading, claimed: string, days: number): number {
+export function appDays(number: NumberReading, claimed: string, days: number): Often {
   const { history } = number;
   const rows = history.lastDays(history.all("app_day"), 90);
   const byApp = Map.groupBy(rows, ({ word }) => plainWord(word));
   const used = (own: readonly { day: number }[]): number => distinct(own.map(({ day }) => day));
-  const found = kept(byApp, used, number.longest("apps")).find(
-    ([app]) => app === plainWord(claimed),
+  return new Kept(byApp, used, number.longest("apps")).often(plainWord(claimed), (own) =>
+    used(history.lastDays(own, days)),
   );
-  return used(history.lastDays(found?.[1] ?? [], days));
 }
 
 /** Page views of the site in so many days. */
-export function pageViews(number: NumberReading, claimed: string, days: number): number {
+export function pageViews(number: NumberReading, claimed: string, days: number): Often {
   const { history } = number;
   const rows = history.lastDays(history.all("web_day"), 90);
   const bySite = Map.groupBy(rows, ({ word }) => plainDomain(word));
   const seen = (own: readonly { views: number }[]): number => sumOf(own.map(({ views }) => views));
-  const found = kept(bySite, seen, number.longest("domains")).find(
-    ([domain]) => domain === plainDomain(claimed),
+  return new Kept(bySite, seen, number.longest("domains")).often(plainDomain(claimed), (own) =>
+    seen(history.lastDays(own, days)),
   );
-  return seen(history.lastDays(found?.[1] ?? [], days));
 }
 
 /** How often the keyword was searched in so many days. */
-export function searches(number: NumberReading, claimed: string, days: number): number {
+export function searches(number: NumberReading, claimed: string, days: number): Often {
   const { history } = number;
   const rows = history.lastDays(history.all("search_day"), 90);
   const byKeyword = Map.groupBy(rows, ({ word }) => plainWord(word));
   const made = (own: readonly { times: number }[]): number => sumOf(own.map(({ times }) => times));
-  const found = kept(byKeyword, made, number.longest("keywords")).find(
-    ([keyword]) => keyword === plainWord(claimed),
+  return new Kept(byKeyword, made, number.longest("keywords")).often(plainWord(claimed), (own) =>
+    made(history.lastDays(own, days)),
   );
-  return made(history.lastDays(found?.[1] ?? [], days));
 }
 
 /** On how many days of so many there was content of the category, in apps or on the web. */
@@ -109,22 +146,36 @@ function sightings(number: NumberReading) {
   ];
 }
 
-function seenIn(number: NumberReading, city: number) {
+const daysOf = (seen: readonly { day: number }[]): number => distinct(seen.map(({ day }) => day));
+
+function cities(number: NumberReading) {
   const byCity = Map.groupBy(sightings(number), (seen) => String(seen.city));
-  const days = (own: readonly { day: number }[]): number => distinct(own.map(({ day }) => day));
-  const cities = kept(byCity, days, number.longest("cities"));
-  return cities.find(([code]) => code === String(city))?.[1] ?? [];
+  return new Kept(byCity, daysOf, number.longest("cities"));
 }
 
-export function daysInCity(number: NumberReading, city: number): number {
-  return distinct(seenIn(number, city).map(({ day }) => day));
+export function daysInCity(number: NumberReading, city: number): Often {
+  return cities(number).often(String(city), daysOf);
 }
 
-/** Hours from the last sighting in the city to the beginning of the as-of day; undefined where there was none. */
-export function hoursSinceCity(number: NumberReading, city: number): number | undefined {
-  const seen = seenIn(number, city);
-  if (seen.length === 0) return undefined;
+/**
+ * Hours from the last sighting in the city to the beginning of the as-of day; Infinity where there was none, null where that
+ * cannot be told.
+ */
+export function hoursSinceCity(number: NumberReading, city: number): number | null {
+  const seen = cities(number).rows(String(city));
+  if (seen === undefined) return null;
+  if (seen.length === 0) return Infinity;
   return (number.history.asof.day * 86_400 - maxOf(seen.map(({ at }) => at))) / 3600;
+}
+
+/** On how many days of so many, at most 60, the person was in the district. */
+export function daysInDistrict(number: NumberReading, district: string, days: number): Often {
+  const { history } = number;
+  const rows = history.lastDays(history.all("location_day"), 60);
+  const byDistrict = Map.groupBy(rows, (row) => String(row.district));
+  return new Kept(byDistrict, daysOf, number.longest("districts")).often(district, (own) =>
+    daysOf(history.lastDays(own, days)),
+  );
 }
 
 /** Days since the person was last in the province, within 180: by location, or the last day of a stay there. */

@@ -172,7 +172,7 @@ function claimedInputs(
       given[id] =
         count === "self"
           ? Number(listed.has(number.history.subscriber.msisdn))
-          : contacts(number).filter(([peer]) => listed.has(peer)).length;
+          : contacts(number).filter((peer) => listed.has(peer)).length;
     }
   }
   return given;

@@ -5,8 +5,10 @@ import {
   callsWith,
   contentDays,
   daysInCity,
+  daysSinceCall,
   daysSinceProvince,
   hoursSinceCity,
+  type Often,
   pageViews,
   rankOf,
   searches,
@@ -57,6 +59,12 @@ export function everyTruth(truths: readonly Truth[]): Truth {
 
 function known(value: number | null, holds: (value: number) => boolean): Truth {
   return value === null ? null : holds(value);
+}
+
+/** So often at least: not known where it is neither sure nor out of the question. */
+function reaches({ least, most }: Often, times: number): Truth {
+  if (least >= times) return true;
+  return most < times ? false : null;
 }
 
 function atLeast(indicator: string, param: string): Verify {
@@ -133,9 +141,12 @@ const LOCATION: Readonly<Record<string, Verify>> = {
   "loc.work_place": isClaimed("loc.work_district", "district_code"),
   "loc.home_place": isClaimed("loc.home_district", "district_code"),
   "loc.current_city": (number, asked) =>
-    (hoursSinceCity(number, asked.code("city_code")) ?? Infinity) <= asked.number("hours"),
+    known(
+      hoursSinceCity(number, asked.code("city_code")),
+      (hours) => hours <= asked.number("hours"),
+    ),
   "loc.days_in_city_at_least": (number, asked) =>
-    daysInCity(number, asked.code("city_code")) >= asked.number("days"),
+    reaches(daysInCity(number, asked.code("city_code")), asked.number("days")),
   "loc.visited_province": (number, asked) =>
     (daysSinceProvince(number, asked.code("province_code")) ?? Infinity) <= asked.number("days"),
   "loc.roamed_abroad": (number, asked) =>
@@ -144,35 +155,46 @@ const LOCATION: Readonly<Record<string, Verify>> = {
 
 const SOCIAL: Readonly<Record<string, Verify>> = {
   "net.is_contact": (number, asked) =>
-    callsWith(number, asked.claimed("contact_msisdn")).length > 0,
+    reaches(callsWith(number, asked.claimed("contact_msisdn")), 1),
   "net.contact_calls_at_least": (number, asked) =>
-    callsWith(number, asked.claimed("contact_msisdn"), asked.number("days", 90)).length >=
-    asked.number("n"),
-  "net.contact_within": (number, asked) => {
-    const calls = callsWith(number, asked.claimed("contact_msisdn"));
-    const since = number.history.daysSince(calls.map(({ day }) => day)) ?? Infinity;
-    return since <= asked.number("days");
-  },
+    reaches(
+      callsWith(number, asked.claimed("contact_msisdn"), asked.number("days", 90)),
+      asked.number("n"),
+    ),
+  "net.contact_within": (number, asked) =>
+    known(
+      daysSinceCall(number, asked.claimed("contact_msisdn")),
+      (since) => since <= asked.number("days"),
+    ),
   "net.contact_in_top": (number, asked) =>
-    (rankOf(number, asked.claimed("contact_msisdn")) ?? Infinity) <= asked.number("k"),
+    rankOf(number, asked.claimed("contact_msisdn")) <= asked.number("k"),
   "net.circle_at_least": atLeast("net.circle_90d", "n"),
   "net.active_days_at_least": atLeast("net.active_days_30d", "days"),
 };
 
 const INTEREST: Readonly<Record<string, Verify>> = {
   "web.app_used": (number, asked) =>
-    appDays(number, asked.claimed("app"), asked.number("window", 30)) >= asked.number("days"),
+    reaches(
+      appDays(number, asked.claimed("app"), asked.number("window", 30)),
+      asked.number("days"),
+    ),
   "web.domain_visited": (number, asked) =>
-    pageViews(number, asked.claimed("domain"), asked.number("window", 30)) >= asked.number("views"),
+    reaches(
+      pageViews(number, asked.claimed("domain"), asked.number("window", 30)),
+      asked.number("views"),
+    ),
   "web.keyword_searched": (number, asked) =>
-    searches(number, asked.claimed("keyword"), asked.number("window", 30)) >= asked.number("times"),
+    reaches(
+      searches(number, asked.claimed("keyword"), asked.number("window", 30)),
+      asked.number("times"),
+    ),
   "web.category_at_least": (number, asked) =>
     contentDays(number, asked.claimed("category"), asked.number("window", 30)) >=
     asked.number("days"),
   "web.no_gambling": (number, asked) =>
-    (["val.days_since_gambling", "val.days_since_gambling_web"] as const).every(
-      (indicator) => (number.value(indicator) ?? Infinity) > asked.number("days"),
-    ),
+    (
+      ["val.days_since_gambling", "val.days_since_gambling_web", "val.days_since_loan"] as const
+    ).every((indicator) => (number.value(indicator) ?? Infinity) > asked.number("days")),
 };
 
 /** By verification id. */

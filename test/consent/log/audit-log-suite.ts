@@ -221,7 +221,15 @@ export function auditLogSuite(engine: string, emptyDatabase: () => Promise<strin
         const { text } = await log.receipt(index);
         expect(verifyReceipt(text, log.verifierKeys)).toMatchObject({ index, size: 557 });
       }
+      const backwards = Array.from({ length: 557 }, (_, i) => 556 - i);
+      const together = await log.receipts(backwards);
+      expect(together.map(({ index }) => index)).toEqual(backwards);
+      for (const at of [0, 99, 100, 301, 556]) {
+        expect(together[at]).toEqual(await log.receipt(backwards[at] as number));
+      }
       await expect(log.receipt(557)).rejects.toMatchObject({ code: "route-unknown" });
+      await expect(log.receipts([0, 557])).rejects.toMatchObject({ code: "route-unknown" });
+      expect(await log.receipts([])).toEqual([]);
     });
 
     test("time does not go back, and a work decides by the time that its leaves get", async () => {

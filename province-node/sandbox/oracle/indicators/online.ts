@@ -56,10 +56,10 @@ function messages(
 
 const received = (rows: readonly Message[]): Message[] => rows.filter(({ out }) => !out);
 
-function sinceGambling(table: "app_day" | "web_day"): Reading {
+function since(kind: "gambling" | "loan", table: "app_day" | "web_day"): Reading {
   return (history) => {
     const rows: readonly (AppDay | WebDay)[] = history.all(table);
-    const days = rows.filter(({ category }) => category === "gambling").map(({ day }) => day);
+    const days = rows.filter(({ category }) => category === kind).map(({ day }) => day);
     return history.daysSince(days) ?? 9999;
   };
 }
@@ -148,8 +148,9 @@ export const VALUES: Readings = {
   "val.health_days_90d": apps(90, appDays, ["health"]),
   "val.work_days_30d": apps(30, appDays, ["work"]),
   "val.gambling_minutes_90d": apps(90, appMinutes, ["gambling"]),
-  "val.days_since_gambling": sinceGambling("app_day"),
-  "val.days_since_gambling_web": sinceGambling("web_day"),
+  "val.days_since_gambling": since("gambling", "app_day"),
+  "val.days_since_gambling_web": since("gambling", "web_day"),
+  "val.days_since_loan": since("loan", "app_day"),
   "val.gambling_views_90d": pages(90, views, "gambling"),
   "val.loan_apps_30d": apps(30, appCount, ["loan"]),
   "val.loan_apps_prev_30d": appsBefore(30, 30, appCount, ["loan"]),
