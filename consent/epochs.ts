@@ -2,8 +2,7 @@
 // halves 0600), opens a new one by time and by number of releases, and lets the old one overlap, so that a fan-out under
 // way is still released. DESIGN §3 "Keys". Reads secret keys, but cannot decrypt: that is consent/release/.
 // Several replicas may share the folder: an epoch appears in it whole or not at all, and each number once.
-import type { KeyObject } from "node:crypto";
-import { randomUUID } from "node:crypto";
+import { type KeyObject, randomUUID } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
