@@ -14,7 +14,7 @@ import { registerModelCommands } from "./model-commands.ts";
 import { registerNodeCommands } from "./node-commands.ts";
 import { registerObjectionCommands } from "./objection-commands.ts";
 import { registerOfferCommands } from "./offer-commands.ts";
-import { registerTrainCommand } from "./train-commands.ts";
+import { registerDriftCommand, registerTrainCommand } from "./train-commands.ts";
 import { registerWatchCommands } from "./watch-commands.ts";
 
 const program = new Command("wjf")
@@ -37,6 +37,7 @@ registerAuditCommands(program);
 registerCatalogueCommands(program);
 registerModelCommands(program);
 registerTrainCommand(program);
+registerDriftCommand(program);
 
 /** sysexits EX_SOFTWARE: a fault of ours. */
 const EX_SOFTWARE = 70;

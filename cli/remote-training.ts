@@ -1,9 +1,11 @@
 // The authority's side of a training job as the institution reaches it: each question is one step over the wire, numbered, so that an
 // interrupted job asked from the beginning gets the answers it had.
 import { z } from "zod";
+import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import type { Score } from "../crypto/index.ts";
 import type { TrainingAdmission, TrainingAsk } from "../consent/index.ts";
+import type { SpreadCell } from "../consent/release/index.ts";
 import type { TrainingAuthority } from "./train-model.ts";
 import type { TrainingClient } from "./training-client.ts";
 
@@ -20,12 +22,12 @@ const Newton = z.object({
   gradient: numbers,
   hessian: numbers,
 });
+const counted = { people: z.int(), bad: z.int() };
+const separation = { auc: z.number(), gini: z.number(), ks: z.number() };
+const regionBand = { ...counted, expected: z.number() };
 const Evaluation = z.object({
-  people: z.int(),
-  bad: z.int(),
-  auc: z.number(),
-  gini: z.number(),
-  ks: z.number(),
+  ...counted,
+  ...separation,
   groups: z.array(
     z.object({
       people: z.int(),
@@ -35,9 +37,23 @@ const Evaluation = z.object({
       expected: z.number(),
     }),
   ),
+  regions: z
+    .array(
+      z.object({
+        ...regionBand,
+        ...separation,
+        provinces: z.array(ProvinceCode),
+        bands: z.array(z.object(regionBand)),
+      }),
+    )
+    .exactOptional(),
 });
 
+const Spread = z.array(z.object({ people: z.int(), below: z.number().nullable() }));
+
 export interface RemoteTraining extends TrainingAuthority {
+  /** Of a job without labels. */
+  spread(score: Score, cuts: readonly number[]): Promise<readonly SpreadCell[]>;
   /** Rounds of the provinces so far, and the bytes of their merged ciphertexts. */
   readonly took: { readonly rounds: number; readonly bytes: number };
 }
@@ -73,8 +89,13 @@ export function remoteTraining(
         hessian: Float64Array.from(hessian),
       };
     },
-    evaluation: async (score, ks) =>
-      await ask(Evaluation, { type: "evaluation", ks: ks ?? "exact", ...ownScore(score) }),
+    spread: async (score, cuts) =>
+      await ask(Spread, { type: "drift", cuts: [...cuts], ...ownScore(score) }),
+    evaluation: async (score, wished) => {
+      const { ks = "exact", regions = false } = wished ?? {};
+      const wishes = { ks, ...(regions && { regions }) };
+      return await ask(Evaluation, { type: "evaluation", ...wishes, ...ownScore(score) });
+    },
   };
 }
 

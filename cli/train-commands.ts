@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { LAWFUL_BASES } from "../consent/lawful-basis.ts";
 import { action, withJson } from "./command.ts";
 import type { ProvinceOptions } from "./province-option.ts";
+import type { DriftArguments } from "./drift.ts";
 import type { DecideTrainingOptions } from "./train-node.ts";
 import type { TrainArguments } from "./train.ts";
 
@@ -12,12 +13,7 @@ export function registerTrainCommand(program: Command): void {
     .option("--labels <file>", "CSV: phone or id_number, label (1: bad), province?, time?")
     .option("--features <ids>", "indicators, comma-separated: see `wjf catalogue indicators`", list)
     .option("--purpose <dpv>", "what the model is for", "dpv:CreditChecking")
-    .addOption(
-      new Option(
-        "--lawful-basis <basis>",
-        "the ground in law; operators and the log see it",
-      ).choices(LAWFUL_BASES),
-    )
+    .addOption(lawfulBasis())
     .option("--reference <text>", "where that ground is written down")
     .option("--provinces <codes>", "comma-separated GB/T 2260 codes (default: all)", list)
     .addOption(
@@ -31,6 +27,7 @@ export function registerTrainCommand(program: Command): void {
     .option("--min-iv <value>", "leave out indicators of less information value", number, 0)
     .option("--max-correlation <r>", "of two that correlate more, keep one", number, 1)
     .option("--max-p <p>", "leave out coefficients of a larger p-value, one by one", number, 1)
+    .option("--by-region", "evaluate by region too, of three provinces or more; operators see it")
     .option("--rounds <n>", "rounds asked of the provinces, at most", count, 60)
     .option("--days <n>", "how long the job may take, approval included", count, 7)
     .option("--model <id>", "what the model package is called: risk-model:<id>")
@@ -43,6 +40,31 @@ export function registerTrainCommand(program: Command): void {
         (await import("./train.ts")).train(output, options),
       ),
     );
+}
+
+export function registerDriftCommand(program: Command): void {
+  withJson(program.command("drift"))
+    .description("how far today's people are from those a scorecard was trained on (PSI)")
+    .option("--people <file>", "CSV: phone or id_number, province?, time?; no labels")
+    .option("--package <file>", "the trained scorecard's package, or its draft")
+    .option("--purpose <dpv>", "what the model is for", "dpv:CreditChecking")
+    .addOption(lawfulBasis())
+    .option("--reference <text>", "where that ground is written down")
+    .option("--provinces <codes>", "comma-separated GB/T 2260 codes (default: all)", list)
+    .option("--days <n>", "how long the job may take, approval included", count, 7)
+    .option("--resume <id>", "go on with a job that was interrupted")
+    .option("--no-wait", "begin the job and stop; go on with --resume")
+    .option("--client <id>", "the institution", "demo-bank")
+    .action(
+      action<[DriftArguments]>(async (output, options) =>
+        (await import("./drift.ts")).drift(output, options),
+      ),
+    );
+}
+
+function lawfulBasis(): Option {
+  const does = "the ground in law; operators and the log see it";
+  return new Option("--lawful-basis <basis>", does).choices(LAWFUL_BASES);
 }
 
 export function registerNodeTrainingCommands(node: Command): void {

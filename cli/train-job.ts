@@ -5,6 +5,7 @@ import { sha256Hex } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
+import { atOnce } from "../core/steps.ts";
 import {
   type CohortRegister,
   type MergedRounds,
@@ -80,11 +81,12 @@ export async function train(
   const traffic: Traffic = { bank: 0, provinces: 0, gateway: 0 };
   const job = describeJob(input);
   const clock = stopwatch();
-  using provinces = openProvinces(input, job, scheme, encryptor);
+  using provinces = openProvinces({ ...input, ...options }, job, scheme, encryptor);
   for (const [i, { labels }] of input.provinces.entries()) {
     const blocks = encryptLabels(labels, job, encryptor);
     traffic.bank += bytesOf(blocks);
-    provinces.list[i]?.receiveLabels(blocks);
+    const province = provinces.list[i];
+    if (province !== undefined) atOnce(province.receiveLabels(blocks));
   }
   const labelSeconds = clock();
   const rounds = mergeRounds(provinces.list, scheme, traffic, input.onRound);
@@ -126,7 +128,7 @@ export function encryptLabels(
 }
 
 function openProvinces(
-  { provinces, random }: TrainingInput,
+  { provinces, random, byRegion }: TrainingInput & Pick<TrainingOptions, "byRegion">,
   job: TrainingJob,
   scheme: TrainingScheme,
   encryptor: TrainingEncryptor,
@@ -141,7 +143,8 @@ function openProvinces(
     }
     const ownPrivate = pairs.get(code) as ReturnType<typeof generateX25519>;
     const masks = new TrainingMasks({ own: code, ownPrivate, peers, jobDigest: digest });
-    return new TrainingProvince({ scheme, encryptor, random, masks, job, columns });
+    const own = { masks, columns, byRegion };
+    return new TrainingProvince({ scheme, encryptor, random, job, ...own });
   });
   return {
     list,
@@ -167,11 +170,11 @@ export function mergeRounds(
   return {
     aggregate: async (request, round) => {
       onRound(request.type);
-      return merge(provinces.map((province) => province.aggregate(request, round)));
+      return merge(provinces.map((province) => atOnce(province.aggregate(request, round))));
     },
     labelSums: async (request, round) => {
       onRound(`labels: ${request.type}`);
-      return merge(provinces.map((province) => province.labelSums(request, round)));
+      return merge(provinces.map((province) => atOnce(province.labelSums(request, round))));
     },
   };
 }

@@ -35,12 +35,14 @@ type Row = Partial<Record<string, string>>;
 
 /**
  * @param provinces that a line may name.
+ * @param labelled without labels the file has no such column, and everybody's is 0.
  * @throws WjfError `labels-invalid`: `<file>.rejects.csv` says which lines and why.
  */
 export function readLabels(
   path: string,
   provinces: readonly ProvinceCode[],
   clock: Clock,
+  labelled = true,
 ): LabelFile {
   const bytes = readFile(path);
   const { rows, header } = readRows(bytes, path);
@@ -49,7 +51,9 @@ export function readLabels(
     rejects.push({ line, column, rule });
   };
   for (const column of header) if (!COLUMNS.includes(column)) reject(1, column, columnRule(column));
-  for (const column of ["label"]) if (!header.includes(column)) reject(1, column, "is missing");
+  if (header.includes("label") !== labelled) {
+    reject(1, "label", labelled ? "is missing" : "has no place among people without labels");
+  }
   if (!header.includes("phone") && !header.includes("id_number")) {
     reject(1, "phone", "or id_number is missing");
   }
@@ -60,7 +64,8 @@ export function readLabels(
     const before = rejects.length;
     const subject = readSubject(row, (column, rule) => reject(line, column, rule));
     const label = row["label"] === "1" ? 1 : 0;
-    if (!/^[01]$/.test(row["label"] ?? "")) reject(line, "label", "0 (good) or 1 (bad)");
+    if (labelled && !/^[01]$/.test(row["label"] ?? ""))
+      reject(line, "label", "0 (good) or 1 (bad)");
     const province = ProvinceCode.safeParse(row["province"] ?? "").data;
     if ((row["province"] ?? "") !== "" && !known.has(province ?? "")) {
       reject(line, "province", "a GB/T 2260 code of the job's provinces");
@@ -78,7 +83,7 @@ export function readLabels(
     people.push({ subject, label, province });
   }
   if (rejects.length > 0) throw refuse(path, rejects);
-  if (people.length === 0) throw refuse(path, [{ line: 1, column: "label", rule: "no people" }]);
+  if (people.length === 0) throw refuse(path, [{ line: 1, column: "phone", rule: "no people" }]);
   return { people, sha256: sha256Hex(bytes) };
 }
 

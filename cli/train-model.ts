@@ -24,6 +24,8 @@ export interface TrainingOptions extends RegressionOptions, SelectionOptions {
   readonly bins: number;
   readonly monotone: boolean;
   readonly evaluate: boolean;
+  /** Evaluate also by region: only of a job that was admitted so. */
+  readonly byRegion: boolean;
   /** Weight-of-evidence training only: makes a scorecard, and evaluates it as it will be served. */
   readonly scale?: ScorecardScale;
 }
@@ -33,6 +35,7 @@ export const TRAINING_DEFAULTS: TrainingOptions = {
   bins: 10,
   monotone: false,
   evaluate: true,
+  byRegion: false,
   l2: 1,
   maxSteps: 25,
   minIv: 0,
@@ -79,7 +82,9 @@ export async function trainModel(
   const { regression, selection } = await fit(authority, prepared, options);
   const regressed = clock();
   const score = { design, coefficients: regression.coefficients };
-  const evaluation = options.evaluate ? await authority.evaluation(score) : undefined;
+  const evaluation = options.evaluate
+    ? await authority.evaluation(score, { regions: options.byRegion })
+    : undefined;
   const included = selection.leftOut.flatMap((out, feature) => (out === null ? [feature] : []));
   const card =
     options.scale === undefined || bins === undefined
@@ -102,7 +107,7 @@ async function makeCard(
   { features, evaluate }: { readonly features: number; readonly evaluate: boolean },
 ) {
   if (!evaluate) return { scorecard };
-  const counted = await authority.evaluation(countedScore(scorecard, features), "coarse");
+  const counted = await authority.evaluation(countedScore(scorecard, features), { ks: "coarse" });
   return { scorecard, evaluation: cardEvaluation(scorecard, counted) };
 }
 

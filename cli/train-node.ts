@@ -54,6 +54,12 @@ export async function nodeTrainingShow(
       `  people        ${people} named here, of ${total(terms.people)} in ${terms.people.length} provinces`,
     );
     output.line(`  rounds        ${rounds.answered} answered, ${rounds.at_most} at most`);
+    if (terms.by_region === true) {
+      output.line("  by region     the score is evaluated by region, three provinces or more each");
+    }
+    if (terms.drift === true) {
+      output.line("  drift         people without labels: how one score is spread over them");
+    }
     output.line(`  expires       ${expires}`);
     for (const feature of job.features) {
       const { zh = "", en = "" } = catalogue.indicatorById.get(feature) ?? {};

@@ -4,6 +4,7 @@ import { html, type Html } from "../core/html.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import type { TrainingReport } from "./train-report.ts";
 import { dataTable, featureSections, named } from "./train-report-features.ts";
+import { regionTable } from "./train-report-regions.ts";
 import {
   bandChart,
   calibrationChart,
@@ -115,7 +116,8 @@ function separation(evaluation: NonNullable<TrainingReport["evaluation"]>): Html
         ]),
         0,
       )}
-    </div>`;
+    </div>
+    ${evaluation.by_region !== null && regionTable(evaluation.by_region)}`;
 }
 
 function coefficients({ coefficients: model, fit }: TrainingReport): Html {

@@ -1,6 +1,13 @@
 // A training job's report as data: what the page shows, for a machine. Everything in it was released by the authority or follows from
 // what was: nothing here is about fewer people than its rules allow. The page: train-report-page.ts.
-import type { BinnedColumn, Evaluation, ScoreGroup } from "../consent/release/index.ts";
+import {
+  type BinnedColumn,
+  type Evaluation,
+  type RegionEvaluation,
+  type ScoreGroup,
+  separationOf,
+} from "../consent/release/index.ts";
+import { REGION_NAMES } from "../core/provinces.ts";
 import type { TrainingInput, TrainingResult } from "./train-job.ts";
 import type { TrainedModel, TrainingOptions } from "./train-model.ts";
 import type { CardFeature, CardGroup } from "./train-scorecard.ts";
@@ -122,7 +129,7 @@ function leftOutText(out: LeftOut | null, features: readonly string[]): string |
   }
 }
 
-function evaluationOf({ auc, gini, ks, people, bad, groups }: Evaluation) {
+function evaluationOf({ auc, gini, ks, people, bad, groups, regions }: Evaluation) {
   let [badAbove, goodAbove] = [0, 0];
   const riskiest = groups.toReversed();
   const curve = riskiest.map((group) => {
@@ -135,7 +142,44 @@ function evaluationOf({ auc, gini, ks, people, bad, groups }: Evaluation) {
       bad: badAbove / bad,
     };
   });
-  return { auc, gini, ks, curve, deciles: decilesOf(riskiest, people, bad) };
+  return {
+    auc,
+    gini,
+    ks,
+    curve,
+    deciles: decilesOf(riskiest, people, bad),
+    by_region: regions === undefined ? null : byRegionOf(regions, groups),
+  };
+}
+
+function byRegionOf(regions: readonly RegionEvaluation[], groups: readonly ScoreGroup[]) {
+  const counts = (key: "people" | "bad") => Float64Array.from(groups, (group) => group[key]);
+  return {
+    /** The whole cohort, counted in the same cells as its regions: what theirs compare with. */
+    whole: separationOf({ people: counts("people"), bad: counts("bad") }),
+    regions: regions.map(({ provinces, people, bad, expected, auc, gini, ks, bands }) => ({
+      ...regionNames(provinces),
+      provinces,
+      people,
+      bad,
+      bad_rate: bad / people,
+      expected,
+      auc,
+      gini,
+      ks,
+      /** From the safest. */
+      bands: bands.map((band) => ({ ...band, bad_rate: band.bad / band.people })),
+    })),
+  };
+}
+
+function regionNames(provinces: readonly string[]): Names {
+  const digits = [...new Set(provinces.map((code) => code.slice(0, 1)))];
+  const names = digits.map((digit) => REGION_NAMES[digit] ?? { zh: digit, en: digit });
+  return {
+    zh: names.map(({ zh }) => zh).join("、"),
+    en: names.map(({ en }) => en).join(" and "),
+  };
 }
 
 /** From the riskiest. @param groups smaller ones, from the riskiest. */

@@ -43,6 +43,9 @@ export interface Scorecard {
   readonly features: readonly CardFeature[];
 }
 
+/** What a served score follows from. */
+export type ServedCard = Pick<Scorecard, "offset" | "features">;
+
 /** A group by score, of the card as it is served. */
 export interface CardGroup {
   readonly people: number;
@@ -98,13 +101,13 @@ export function scorecardOf(source: CardSource, scale: ScorecardScale): Scorecar
 const POINT = 0.01;
 
 /** A score halfway between the most and the least that the card gives: the counting reaches 3,000 points to each side. */
-function middleOf({ offset, features }: Scorecard): number {
+function middleOf({ offset, features }: ServedCard): number {
   const most = features.reduce((sum, each) => sum + Math.max(...each.points, each.missing), 0);
   return offset + Math.round(most / 2);
 }
 
 /** The card as provinces can be asked to count it: linear in its own points, and like every score here high for the bad. */
-export function countedScore(card: Scorecard, features: number): Score {
+export function countedScore(card: ServedCard, features: number): Score {
   const edges = Array.from({ length: features }, (): readonly number[] => []);
   const woe = edges.map((): readonly number[] => [0, 0]);
   for (const { feature, cuts, points, missing } of card.features) {
@@ -116,6 +119,11 @@ export function countedScore(card: Scorecard, features: number): Score {
     design: { kind: "woe", edges, woe },
     coefficients: [intercept, ...edges.map(() => 1)],
   };
+}
+
+/** The linear score of `countedScore` below which lie the scores from `from` on. */
+export function cutBelow(card: ServedCard, from: number): number {
+  return (middleOf(card) + 1 - from) / 100;
 }
 
 /** @param counted the evaluation of `countedScore`. */

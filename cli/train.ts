@@ -1,9 +1,7 @@
 // `wjf train`: from an institution's labelled file to a model and its report, over the federation. What it needs to go on after an
 // interruption is in the institution's folder; the labels stay in their file. docs/decisions/070.
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { loadCatalogue } from "../catalogue/index.ts";
 import { canonicalJson } from "../core/canonical.ts";
@@ -13,7 +11,6 @@ import { WjfError } from "../core/errors.ts";
 import { ProvinceCode } from "../core/ids.ts";
 import { parseJsonWith, parseWith } from "../core/parse.ts";
 import { systemRandom } from "../core/random.ts";
-import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
 import { TrainingWish } from "../consent/index.ts";
 import { keyFolder } from "./client-keys.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
@@ -24,8 +21,9 @@ import type { TrainingResult } from "./train-job.ts";
 import { type LabelFile, readLabels } from "./train-labels.ts";
 import { stopwatch, trainModel, TRAINING_DEFAULTS, type TrainingOptions } from "./train-model.ts";
 import { DEFAULT_SCALE } from "./train-scorecard.ts";
-import { TrainingClient, type TrainingState } from "./training-client.ts";
-import { sendLabels, wishFor } from "./training-upload.ts";
+import { approval, commitmentKey, keepBegun, readBegun, upload } from "./training-begun.ts";
+import { TrainingClient } from "./training-client.ts";
+import { wishFor } from "./training-upload.ts";
 
 export interface TrainArguments {
   readonly client: string;
@@ -42,6 +40,7 @@ export interface TrainArguments {
   readonly minIv: number;
   readonly maxCorrelation: number;
   readonly maxP: number;
+  readonly byRegion?: boolean;
   readonly rounds: number;
   readonly days: number;
   readonly model?: string;
@@ -67,11 +66,11 @@ const Begun = z.strictObject({
     minIv: z.number(),
     maxCorrelation: z.number(),
     maxP: z.number(),
+    byRegion: z.boolean().default(false),
   }),
 });
 type Begun = z.infer<typeof Begun>;
 
-const POLL_MS = 1000;
 /** About as many questions as a job has: for the progress bar. */
 const USUAL_STEPS = 12;
 
@@ -83,7 +82,8 @@ export async function train(output: Output, args: TrainArguments): Promise<void>
   const roster = (await client.roster()).provinces.map(({ code }) => code).toSorted();
   const read = (path: string): LabelFile => readLabels(path, roster, systemClock);
   const { resume } = args;
-  const begun = resume === undefined ? begin(folder, args, roster, read) : resumed(folder, resume);
+  const begun =
+    resume === undefined ? begin(folder, args, roster, read) : readBegun(folder, resume, Begun);
   const { people, sha256 } = read(begun.labels);
   if (sha256 !== begun.labels_sha256) {
     throw new WjfError("labels-invalid", `${begun.labels}: changed since the job was begun`);
@@ -150,11 +150,21 @@ function begin(
     .toSorted();
   const file = read(labels);
   const id = randomUUID();
-  const { client, purpose, rounds, days } = args;
+  const { client, purpose, rounds, days, byRegion = false } = args;
   const lawful_basis = { basis, reference };
   const wish = wishFor(
     file.people,
-    { id, client, purpose, features, provinces, lawful_basis, max_rounds: rounds, days },
+    {
+      id,
+      client,
+      purpose,
+      features,
+      provinces,
+      lawful_basis,
+      max_rounds: rounds,
+      days,
+      ...(byRegion && { by_region: byRegion }),
+    },
     { key: commitmentKey(folder), random: systemRandom },
   );
   const { columns, bins, monotone = false, l2, minIv, maxCorrelation, maxP } = args;
@@ -164,53 +174,10 @@ function begin(
     out: resolve(args.out ?? `${labels}.model`),
     model: args.model ?? `trained-${id.slice(0, 8)}`,
     wish: canonicalJson(wish),
-    options: { columns, bins, monotone, l2, minIv, maxCorrelation, maxP },
+    options: { columns, bins, monotone, l2, minIv, maxCorrelation, maxP, byRegion },
   };
-  writeSecretFile(begunPath(folder, id), JSON.stringify(begun));
+  keepBegun(folder, id, begun);
   return begun;
-}
-
-function begunPath(folder: string, id: string): string {
-  return join(folder, "training", `${id}.json`);
-}
-
-function resumed(folder: string, id: string): Begun {
-  const job = parseWith(z.uuid(), id, "request-malformed", "--resume");
-  const text = readSecretFile(begunPath(folder, job)).toString("utf8");
-  return parseJsonWith(Begun, text, "config-invalid", "training job");
-}
-
-function commitmentKey(folder: string): Buffer {
-  const path = join(folder, "training-commitments.key");
-  if (!existsSync(path)) writeSecretFile(path, systemRandom.bytes(32));
-  return readSecretFile(path);
-}
-
-/** @throws WjfError `training-ended` when a province refuses, or the job's time is over. */
-async function approval(client: TrainingClient, begun: TrainingState): Promise<TrainingState> {
-  for (let now = begun; ; now = await client.read(begun.id)) {
-    if (now.state === "approved") return now;
-    if (now.state !== "waiting") {
-      const by = now.provinces.filter(({ state }) => state === "refused");
-      const who = by.map(({ code, note }) => (note === undefined ? code : `${code} (${note})`));
-      const whom = who.length > 0 ? ` by ${who.join(", ")}` : "";
-      throw new WjfError("training-ended", `${now.state}${whom}`);
-    }
-    await delay(POLL_MS);
-  }
-}
-
-type Sending = Omit<Parameters<typeof sendLabels>[0], "state" | "commitmentKey" | "onSent">;
-
-async function upload(
-  state: TrainingState,
-  { folder, ...sending }: Sending & { readonly folder: string },
-  output: Output,
-): Promise<number> {
-  const blocks = state.provinces.reduce((sum, { of }) => sum + of, 0);
-  using progress = output.progress("label blocks", blocks);
-  const onSent = (sent: number): void => progress.update(sent);
-  return await sendLabels({ ...sending, state, commitmentKey: commitmentKey(folder), onSent });
 }
 
 interface Trained {

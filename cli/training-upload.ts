@@ -5,12 +5,15 @@ import { sha256Hex } from "../core/canonical.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
 import type { Random } from "../core/random.ts";
-import { chooseLayout, labelSlots, TrainingScheme } from "../crypto/index.ts";
+import { chooseLayout, labelSlots, TRAINING_PARAMETERS, TrainingScheme } from "../crypto/index.ts";
 import { COMMITMENT_BYTES, TrainingWish } from "../consent/index.ts";
 import type { LabelledPerson } from "./train-labels.ts";
 import type { AdmittedJob, TrainingClient, TrainingState } from "./training-client.ts";
 
-export interface WishTerms extends Pick<TrainingWish, "lawful_basis" | "max_rounds" | "days"> {
+export interface WishTerms extends Pick<
+  TrainingWish,
+  "lawful_basis" | "max_rounds" | "days" | "by_region" | "drift" | "drift_sha256"
+> {
   readonly id: string;
   readonly client: string;
   readonly purpose: string;
@@ -41,8 +44,11 @@ export function wishFor(
       purpose,
       features,
       provinces,
-      // Twice: the columns, and about as many bins of a feature or of the score again.
-      layout: chooseLayout(Math.max(1, ...counts), Math.max(2 * features.length, 64)),
+      layout:
+        terms.drift === true
+          ? { block: TRAINING_PARAMETERS.polyModulusDegree, tiles: 1 }
+          : // Twice: the columns, and about as many bins of a feature or of the score again.
+            chooseLayout(Math.max(1, ...counts), Math.max(2 * features.length, 64)),
       labelCommitment: sha256Hex(Buffer.concat([salt, commit(people, key)])),
     },
     people: counts,

@@ -21,7 +21,7 @@ import {
 import { verifyKeyProof } from "./batch-proof.ts";
 import { PurposeScope } from "./consent-claims.ts";
 import { LAWFUL_BASES } from "./lawful-basis.ts";
-import { TrainingAsk } from "./training-requests.ts";
+import { driftDigest, TrainingAsk } from "./training-requests.ts";
 
 export const TRAINING_PATH = "/v1/training-jobs";
 
@@ -68,12 +68,22 @@ const terms = {
   people: z.array(z.int().min(0).max(10_000_000)).max(64),
   /** Rounds that the provinces may be asked for, at most. */
   max_rounds: z.int().min(1).max(100),
+  /** Whether the score may be evaluated by region, at least three provinces each: the provinces refuse it otherwise. */
+  by_region: z.literal(true).optional(),
+  /** People without labels, of whom one thing is counted: how a score is spread over them. */
+  drift: z.literal(true).optional(),
+  /** With `drift`: `driftDigest` of its one question, which operators approve with the rest. */
+  drift_sha256: Sha256Hex.optional(),
 };
 
 /** The body of `POST /v1/training-jobs`; the DPoP proof over it is the institution's signature on the job. */
 export const TrainingWish = z
   .strictObject({ ...terms, days: z.int().min(1).max(30) })
   .refine(({ job, people }) => job.provinces.length === people.length, "people: one per province")
+  .refine(
+    ({ drift, drift_sha256 }) => (drift === undefined) === (drift_sha256 === undefined),
+    "drift_sha256: with drift",
+  )
   .refine(
     ({ job: { layout }, people }) =>
       people.every((count) => Math.ceil(count / layout.block) <= MOST_LABEL_BLOCKS),
@@ -95,6 +105,31 @@ export function requireFewParts(
   if (parts <= MOST_PARTS) return;
   const rule = `at most ${MOST_PARTS} ciphertexts: features times (count + 1) by job.layout.tiles`;
   throw new WjfError("request-malformed", `count: ${rule}`);
+}
+
+/**
+ * @param told the step that told of regions, 0 before it: two scores' cells would differ by few people.
+ * @throws WjfError `request-malformed` for what the job's terms, as its provinces' operators saw them, do not hold.
+ */
+export function requireWithinTerms(
+  { ask, step }: TrainingStep,
+  { job, by_region, drift, drift_sha256 }: TrainingAdmission,
+  told: number,
+): void {
+  if (ask.type === "admit") return;
+  if ((ask.type === "drift") !== (drift === true)) {
+    throw new WjfError("request-malformed", "drift: asked in a job of its own, and nothing else");
+  }
+  if (ask.type === "drift" && step !== 2) {
+    throw new WjfError("request-malformed", "drift: told once in a job");
+  }
+  if (ask.type === "drift" && driftDigest(job.features, ask) !== drift_sha256) {
+    throw new WjfError("request-malformed", "drift: not the question in the job's terms");
+  }
+  if (ask.type !== "evaluation" || ask.regions === undefined) return;
+  if (by_region !== true)
+    throw new WjfError("request-malformed", "regions: not in the job's terms");
+  if (told !== 0) throw new WjfError("request-malformed", "regions: told once in a job");
 }
 
 /** Signed by the authority's admission key, context "training-admission". */

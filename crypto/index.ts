@@ -12,4 +12,5 @@ export * from "./subject.ts";
 export * from "./training-masks.ts";
 export { chooseLayout, type Column, LabelBlocks, labelSlots, type Layout } from "./label-blocks.ts";
 export * from "./training-scheme.ts";
+export * from "./training-regions.ts";
 export * from "./training-round.ts";

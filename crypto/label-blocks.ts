@@ -3,6 +3,7 @@
 // A slot-wise product never leaves unblinded: after decryption only a segment's total means anything.
 import { WjfError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
+import type { Steps } from "../core/steps.ts";
 import { type Plaintext, type SealCiphertext } from "./seal-scheme.ts";
 import { randomResidues, type TrainingMasks } from "./training-masks.ts";
 import {
@@ -60,47 +61,62 @@ export class LabelBlocks implements Disposable {
   readonly #people: number;
   readonly #blocks: SealCiphertext[] = [];
 
-  /** @throws WjfError `ciphertext-invalid`, or `data-invalid` when there is not a label for everyone. */
-  constructor(
-    parts: LabelBlockParts,
-    ciphertexts: readonly Uint8Array[],
-    layout: Layout,
-    people: number,
-  ) {
+  private constructor(parts: LabelBlockParts, layout: Layout, people: number) {
     this.#parts = parts;
     this.#layout = layout;
     this.#people = people;
-    if (ciphertexts.length !== Math.ceil(people / layout.block)) {
-      throw new WjfError("data-invalid", "label blocks do not fit the cohort");
-    }
+  }
+
+  /** A piece per ciphertext. @throws WjfError `ciphertext-invalid`, or `data-invalid` when there is not a label for everyone. */
+  static *open(
+    parts: LabelBlockParts,
+    ciphertexts: Iterable<Uint8Array>,
+    layout: Layout,
+    people: number,
+  ): Steps<LabelBlocks> {
+    using opening = new DisposableStack();
+    const blocks = opening.use(new LabelBlocks(parts, layout, people));
     for (const bytes of ciphertexts) {
       const cipher = parts.scheme.loadChecked(bytes);
+      blocks.#blocks.push(cipher);
       // Products are taken in the transformed domain: once per block instead of once per product.
       parts.scheme.evaluator.cipherTransformToNttInplace(cipher);
-      this.#blocks.push(cipher);
+      yield;
     }
+    if (blocks.#blocks.length !== Math.ceil(people / layout.block)) {
+      throw new WjfError("data-invalid", "label blocks do not fit the cohort");
+    }
+    opening.move();
+    return blocks;
   }
 
-  /** @param digestOf D of the i-th ciphertext: never the same for two vectors under one roster. */
-  sums(columns: readonly Column[], digestOf: (part: number) => Buffer): Uint8Array[] {
+  /**
+   * A piece per product of a label block with columns.
+   * @param digestOf D of the i-th ciphertext: never the same for two vectors under one roster.
+   */
+  *sums(columns: readonly Column[], digestOf: (part: number) => Buffer): Steps<Uint8Array[]> {
     const { tiles } = this.#layout;
-    const parts = Math.ceil(columns.length / tiles);
-    return Array.from({ length: parts }, (_, part) =>
-      this.#sum(columns.slice(part * tiles, (part + 1) * tiles), digestOf(part)),
-    );
+    const sums: Uint8Array[] = [];
+    for (let at = 0; at < columns.length; at += tiles) {
+      sums.push(yield* this.#sum(columns.slice(at, at + tiles), digestOf(at / tiles)));
+      yield;
+    }
+    return sums;
   }
 
-  #sum(columns: readonly Column[], digest: Buffer): Uint8Array {
+  *#sum(columns: readonly Column[], digest: Buffer): Steps<Uint8Array> {
     const { scheme, masks } = this.#parts;
     // The flood carries a fresh encryption of zero, so an empty province's reply looks like any other.
     using total = this.#flood();
-    this.#blocks.forEach((labels, block) => {
+    for (const [block, labels] of this.#blocks.entries()) {
+      yield;
       using plain = this.#transformed(this.#slotsOf(columns, block));
       using product = new scheme.seal.Ciphertext(scheme.context);
-      if (plain.isZero()) return;
+      if (plain.isZero()) continue;
       scheme.evaluator.multiplyPlain(labels, plain, product);
       scheme.evaluator.addInplace(total, product);
-    });
+    }
+    yield;
     scheme.evaluator.cipherTransformFromNttInplace(total);
     const blind = this.#blind(columns.length);
     masks.apply(blind, digest);

@@ -54,11 +54,11 @@ export interface MaskParts {
 }
 
 export class TrainingMasks {
-  readonly #own: ProvinceCode;
+  readonly own: ProvinceCode;
   readonly #keys: readonly (readonly [peer: ProvinceCode, key: Buffer])[];
 
   constructor({ own, ownPrivate, peers, jobDigest }: MaskParts) {
-    this.#own = own;
+    this.own = own;
     const privateKey = createPrivateKey({ key: ownPrivate, format: "jwk" });
     this.#keys = [...peers]
       .filter(([peer]) => peer !== own)
@@ -77,7 +77,7 @@ export class TrainingMasks {
     const iv = Buffer.concat([digest.subarray(0, 12), Buffer.alloc(4)]);
     for (const [peer, key] of this.#keys) {
       const stream = createCipheriv("aes-256-ctr", key, iv).update(zeros);
-      const plus = this.#own < peer;
+      const plus = this.own < peer;
       eachResidue(stream, slots.length, (i, residue) => {
         const value = (slots[i] as number) + (plus ? residue : T - residue);
         slots[i] = value >= T ? value - T : value;

@@ -44,12 +44,25 @@ export type AggregateRequest =
   /** Per earlier job: who of its cohort is missing now, who is new, whose label's commitment is another. */
   | { readonly type: "overlap"; readonly jobs: readonly string[] }
   | ({ readonly type: "newton" } & Score)
-  | ({ readonly type: "score-counts"; readonly cuts: readonly number[] } & Score);
+  | ({ readonly type: "score-counts"; readonly cuts: readonly number[] } & Score)
+  /**
+   * By region (training-regions.ts): how many provinces hold enough people to count, then per bin people and Σσ. A province fills its
+   * own region's place.
+   */
+  | ({ readonly type: "region-counts" } & ScoreByRegion);
+
+/** Score bins, region after region. */
+export interface ScoreByRegion extends Score {
+  /** How many regions the job's provinces make. */
+  readonly regions: number;
+  readonly cuts: readonly number[];
+}
 
 export type LabelRequest =
   | { readonly type: "bins"; readonly edges: Edges }
   | { readonly type: "design"; readonly design: Design }
-  | ({ readonly type: "score-bins"; readonly cuts: readonly number[] } & Score);
+  | ({ readonly type: "score-bins"; readonly cuts: readonly number[] } & Score)
+  | ({ readonly type: "region-bins" } & ScoreByRegion);
 
 export function jobDigest(job: TrainingJob): Buffer {
   return sha256(canonicalJson(job));
@@ -91,6 +104,8 @@ export function aggregateLength(request: AggregateRequest): number {
     }
     case "score-counts":
       return request.cuts.length + 1;
+    case "region-counts":
+      return request.regions * (1 + 2 * (request.cuts.length + 1));
     default:
       return request satisfies never;
   }
@@ -104,6 +119,8 @@ export function labelColumns(request: LabelRequest): number {
       return 1 + designWidth(request.design);
     case "score-bins":
       return request.cuts.length + 1;
+    case "region-bins":
+      return request.regions * (request.cuts.length + 1);
     default:
       return request satisfies never;
   }

@@ -146,6 +146,7 @@ const TrainingKind = z.enum([
   "label-totals",
   "newton",
   "evaluation",
+  "drift",
 ]);
 
 const TrainingAdmittedLeaf = z.strictObject({
@@ -159,6 +160,10 @@ const TrainingAdmittedLeaf = z.strictObject({
   /** Whose labels are sent, at most. */
   people: z.int().min(0),
   max_rounds: z.int().min(1),
+  /** That its score may be evaluated by region. */
+  by_region: z.literal(true).optional(),
+  /** People without labels: how a score is spread over them is all that is told. */
+  drift: z.literal(true).optional(),
   expires: Time,
   /** Of the authority's signed admission: what the provinces' operators saw. */
   statement_sha256: Sha256Hex,

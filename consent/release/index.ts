@@ -30,8 +30,10 @@ export function openTrainingRelease(
 
 export type { TrainingRelease } from "./training-release.ts";
 export {
+  type EarlierJob,
   type MergedRounds,
   type NewtonSums,
+  type RegionEvaluation,
   type Standardisation,
   TRAINING_POLICY,
   type TrainingPolicy,
@@ -39,4 +41,9 @@ export {
 } from "./training-rules.ts";
 export { CohortRegister } from "./training-cohorts.ts";
 export type { Bin, BinnedColumn } from "./training-bins.ts";
-export type { Evaluation, ScoreGroup } from "./training-evaluation.ts";
+export {
+  type Evaluation,
+  type ScoreGroup,
+  separationOf,
+  type SpreadCell,
+} from "./training-evaluation.ts";

@@ -1,5 +1,7 @@
 // How well a score separates, from merged counts per score bin: AUC, KS, and groups large enough to be told. Pure.
 // A group is one of about twenty, by score, each with the least number of people that may be told of.
+import type { RegionEvaluation, Separation } from "./training-rules.ts";
+
 export interface ScoreHistogram {
   /** Ascending linear scores; one bin more than cuts. A higher score is a higher chance of being bad. */
   readonly cuts: readonly number[];
@@ -17,15 +19,17 @@ export interface ScoreGroup {
   readonly expected: number;
 }
 
-export interface Evaluation {
+export interface Evaluation extends Separation {
   readonly people: number;
   readonly bad: number;
-  readonly auc: number;
-  readonly gini: number;
-  readonly ks: number;
   /** From the lowest score to the highest. */
   readonly groups: readonly ScoreGroup[];
+  /** Where it was asked for: none when fewer than two regions may be told of. */
+  readonly regions?: readonly RegionEvaluation[];
 }
+
+/** People, and bad among them, by ascending score. */
+type Cells = Pick<ScoreHistogram, "people" | "bad">;
 
 const GROUPS = 20;
 
@@ -34,12 +38,19 @@ interface Totals {
   readonly bad: number;
 }
 
-function totalsOf({ people, bad }: ScoreHistogram): Totals {
+function totalsOf({ people, bad }: Cells): Totals {
   const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
   return { people: sum(people), bad: sum(bad) };
 }
 
 export function evaluate(histogram: ScoreHistogram, minCell: number): Evaluation {
+  const totals = totalsOf(histogram);
+  const groups = group(histogram, Math.max(minCell, totals.people / GROUPS));
+  return { ...totals, ...separationOf(histogram), groups };
+}
+
+/** People of one cell count as equal. */
+export function separationOf(histogram: Cells): Separation {
   const totals = totalsOf(histogram);
   const good = totals.people - totals.bad;
   let above = 0;
@@ -50,17 +61,16 @@ export function evaluate(histogram: ScoreHistogram, minCell: number): Evaluation
     goodBelow += people - bad;
   });
   const auc = above / (good * totals.bad);
-  const groups = group(histogram, Math.max(minCell, totals.people / GROUPS));
-  return { ...totals, auc, gini: 2 * auc - 1, ks: ksOf(histogram), groups };
+  return { auc, gini: 2 * auc - 1, ks: ksOf(histogram) };
 }
 
 /** The largest gap between the classes' distributions at any cut. */
-export function ksOf(histogram: ScoreHistogram): number {
+export function ksOf(histogram: Cells): number {
   return Math.max(...gaps(histogram).map(Math.abs));
 }
 
 /** Share of the good less share of the bad below the end of each bin. */
-function gaps(histogram: ScoreHistogram): number[] {
+function gaps(histogram: Cells): number[] {
   const totals = totalsOf(histogram);
   let gap = 0;
   return Array.from(histogram.people, (people, i) => {
@@ -119,6 +129,30 @@ export function cutsOfAtLeast(
     run = 0;
   });
   return chosen;
+}
+
+export interface SpreadCell {
+  readonly people: number;
+  /** Linear scores below this; null in the last. */
+  readonly below: number | null;
+}
+
+export function spreadOf(
+  people: Float64Array,
+  cuts: readonly number[],
+  least: number,
+): readonly SpreadCell[] {
+  const kept = new Set(cutsOfAtLeast(people, cuts, least));
+  const cells: SpreadCell[] = [];
+  let run = 0;
+  people.forEach((count, i) => {
+    run += count;
+    const below = cuts[i] ?? null;
+    if (below !== null && !kept.has(below)) return;
+    cells.push({ people: run, below });
+    run = 0;
+  });
+  return cells;
 }
 
 const sigmoid = (score: number): number => 1 / (1 + Math.exp(-score));

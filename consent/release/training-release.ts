@@ -3,15 +3,11 @@
 // DESIGN §1 "No consent, no decryption", §9; docs/decisions/070 says what it can and cannot see.
 import { WjfError } from "../../core/errors.ts";
 import {
-  AGGREGATE_VALUES,
-  aggregateLength,
   type AggregateRequest,
   type Edges,
-  fromResidue,
-  labelColumns,
   type LabelRequest,
+  regionsOf,
   type Score,
-  TRAINING_PARAMETERS,
 } from "../../crypto/index.ts";
 import {
   type BinnedColumn,
@@ -28,11 +24,18 @@ import {
   evaluate,
   ksCandidates,
   ksOf,
+  type ScoreGroup,
   type ScoreHistogram,
+  type SpreadCell,
+  spreadOf,
   subdivide,
 } from "./training-evaluation.ts";
+import { readAggregate, readLabelSums } from "./training-sums.ts";
+import { addUp, evaluateRegions, regionSums } from "./training-regions.ts";
 import type {
+  EvaluationWishes,
   NewtonSums,
+  RegionEvaluation,
   Standardisation,
   TrainingReleaseParts,
   TrainingStanding,
@@ -68,7 +71,7 @@ export class TrainingRelease implements Disposable {
   }
 
   /**
-   * The cohort's size and classes: nothing else is released before they are enough.
+   * The cohort's size and classes, none of which are bad without labels: nothing else is released before they are enough.
    * @throws WjfError `training-refused`.
    */
   async admit(): Promise<{ readonly people: number; readonly bad: number }> {
@@ -79,7 +82,14 @@ export class TrainingRelease implements Disposable {
     const sums = await this.#aggregate({ type: "moments", centre, scale });
     const people = Math.round(sums[0] as number);
     if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
-    await this.#requireFarFromEarlier();
+    await this.#requireFarFromEarlier(people);
+    const bad = this.#parts.unlabelled === true ? 0 : await this.#countBad(people, minClass);
+    this.#people = people;
+    this.#bad = bad;
+    return { people, bad };
+  }
+
+  async #countBad(people: number, minClass: number): Promise<number> {
     // The intercept's column alone.
     const design = { kind: "raw", centre: [], scale: [] } as const;
     const [bad = 0] = await this.#labelSums({ type: "design", design });
@@ -87,18 +97,23 @@ export class TrainingRelease implements Disposable {
     if (!Number.isInteger(bad) || bad < minClass || people - bad < minClass) {
       refuse(`fewer than ${minClass} people of a class`);
     }
-    this.#people = people;
-    this.#bad = bad;
-    return { people, bad };
+    return bad;
   }
 
   /** Two cohorts that differ by few people, or in few labels, would tell of those few by the difference of their sums. */
-  async #requireFarFromEarlier(): Promise<void> {
-    const { earlier = [], policy } = this.#parts;
+  async #requireFarFromEarlier(people: number): Promise<void> {
+    const { earlier = [], unlabelled = false, policy } = this.#parts;
     if (earlier.length === 0) return;
-    const differences = await this.#aggregate({ type: "overlap", jobs: earlier });
-    const few = differences.some((count) => count !== 0 && count < policy.minClass);
+    const jobs = earlier.map(({ id }) => id);
+    const differences = await this.#aggregate({ type: "overlap", jobs });
+    const few = differences.some((count, i) => {
+      const isOfLabels = i % 3 === 2;
+      if (isOfLabels && (unlabelled || earlier[(i - 2) / 3]?.unlabelled === true)) return false;
+      return count !== 0 && count < policy.minClass;
+    });
     if (few) refuse(`fewer than ${policy.minClass} people or labels other than in an earlier job`);
+    const shares = earlier.some(({ apart }, i) => apart && differences[3 * i + 1] !== people);
+    if (shares) refuse("of some of these people an earlier job tells by region, or at other cuts");
   }
 
   /** Mean and standard deviation of each column over the people who have a value. */
@@ -168,17 +183,40 @@ export class TrainingRelease implements Disposable {
     };
   }
 
-  /** @param ks `coarse`: as far as the first counting shows it. */
-  async evaluation(score: Score, ks: "exact" | "coarse" = "exact"): Promise<Evaluation> {
+  async evaluation(
+    score: Score,
+    { ks = "exact", regions = false }: EvaluationWishes = {},
+  ): Promise<Evaluation> {
     const { people: total } = this.#admitted();
     const { minCell } = this.#parts.policy;
     const counted = await this.#aggregate({ type: "score-counts", ...score, cuts: SCORE_GRID });
     const least = Math.max(minCell, total / MOST_SCORE_BINS);
     const coarse = cutsOfAtLeast(counted, SCORE_GRID, least);
     const first = await this.#histogram(score, coarse);
-    const told = evaluate(first, minCell);
+    const coarsely = evaluate(first, minCell);
+    const told = {
+      ...coarsely,
+      ...(regions && { regions: await this.#byRegion(score, coarsely.groups) }),
+    };
     if (ks === "coarse") return told;
     return { ...told, ks: await this.#closerKs(score, first, told.ks) };
+  }
+
+  /** Over the groups that are told of the whole cohort, and no other cells: between two sets of cuts there would be few people. */
+  async #byRegion(
+    score: Score,
+    groups: readonly ScoreGroup[],
+  ): Promise<readonly RegionEvaluation[]> {
+    const regions = regionsOf(this.#parts.job.provinces);
+    if (regions.length < 2) return [];
+    const cuts = groups.flatMap(({ below }) => (below === null ? [] : [below]));
+    const request = { ...score, regions: regions.length, cuts };
+    const counted = await this.#aggregate({ type: "region-counts", ...request });
+    const labelled = await this.#labelSums({ type: "region-bins", ...request });
+    const sums = regionSums(regions, counted, labelled);
+    for (const { people, bad } of sums) this.#requireRates(people, bad);
+    if (!addUp(sums, groups)) refuse("the regions do not add up to the cohort");
+    return evaluateRegions(sums, groups, this.#parts.policy);
   }
 
   /** Counts again where a larger KS may hide between cuts, until it cannot, or three times. */
@@ -194,6 +232,14 @@ export class TrainingRelease implements Disposable {
       best = Math.max(best, ksOf(histogram));
     }
     return best;
+  }
+
+  /** How a score is spread: cells between the cuts that were asked for, small ones joined to their neighbours. */
+  async spread(score: Score, cuts: readonly number[]): Promise<readonly SpreadCell[]> {
+    const { people } = this.#admitted();
+    const counts = await this.#aggregate({ type: "score-counts", ...score, cuts });
+    if (counts.reduce((a, b) => a + b, 0) !== people) refuse("the cohort changed between rounds");
+    return spreadOf(counts, cuts, this.#parts.policy.minCell);
   }
 
   async #histogram(score: Score, cuts: readonly number[]) {
@@ -222,35 +268,15 @@ export class TrainingRelease implements Disposable {
   }
 
   async #aggregate(request: AggregateRequest): Promise<Float64Array> {
-    const sums = await this.#parts.rounds.aggregate(request, this.#nextRound());
-    const values = new Float64Array(aggregateLength(request));
-    if (sums.length !== Math.ceil(values.length / AGGREGATE_VALUES)) refuse("parts are missing");
-    sums.forEach((ciphertext, part) => {
-      const slots = this.#parts.opener.decrypt(ciphertext);
-      // Of a roster that is not complete the masks remain, and slot 0 shows it.
-      if (slots[0] !== this.#parts.job.provinces.length) refuse("provinces are missing");
-      const start = part * AGGREGATE_VALUES;
-      const count = Math.min(AGGREGATE_VALUES, values.length - start);
-      for (let i = 0; i < count; i++) values[start + i] = fromResidue(slots[i + 1] as number);
-    });
-    return values;
+    const { rounds, job, opener } = this.#parts;
+    const sums = await rounds.aggregate(request, this.#nextRound());
+    return readAggregate(request, sums, job, opener);
   }
 
   async #labelSums(request: LabelRequest): Promise<Float64Array> {
-    const { block, tiles } = this.#parts.job.layout;
-    const sums = await this.#parts.rounds.labelSums(request, this.#nextRound());
-    const values = new Float64Array(labelColumns(request));
-    if (sums.length !== Math.ceil(values.length / tiles)) refuse("parts are missing");
-    sums.forEach((ciphertext, part) => {
-      const slots = this.#parts.opener.decrypt(ciphertext);
-      for (let tile = 0; tile < tiles && part * tiles + tile < values.length; tile++) {
-        const segment = slots.subarray(tile * block, (tile + 1) * block);
-        values[part * tiles + tile] = fromResidue(
-          segment.reduce((sum, slot) => (sum + slot) % TRAINING_PARAMETERS.plainModulus, 0),
-        );
-      }
-    });
-    return values;
+    const { rounds, job, opener } = this.#parts;
+    const sums = await rounds.labelSums(request, this.#nextRound());
+    return readLabelSums(request, sums, job, opener);
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 // What a training release stands on: the policy that it holds, the sums that it opens, what it lets out and what it has to
 // remember. Types and numbers only. docs/decisions/070.
+import type { ProvinceCode } from "../../core/ids.ts";
 import type { AggregateRequest, LabelRequest, TrainingJob } from "../../crypto/index.ts";
 
 export interface TrainingPolicy {
@@ -33,10 +34,19 @@ export interface TrainingReleaseParts {
   readonly job: TrainingJob;
   readonly rounds: MergedRounds;
   readonly policy: TrainingPolicy;
+  /** There are none to count, and nothing is told that needs any. */
+  readonly unlabelled?: boolean;
   /** Jobs of the same institution whose cohorts the provinces still know: this one may not differ from them by few people. */
-  readonly earlier?: readonly string[];
+  readonly earlier?: readonly EarlierJob[];
   /** Where a process before this one had got to. */
   readonly standing?: TrainingStanding;
+}
+
+export interface EarlierJob {
+  readonly id: string;
+  readonly unlabelled: boolean;
+  /** Nobody may be in both: by subtraction, what both tell would say more than either may. */
+  readonly apart: boolean;
 }
 
 /** What a release has to remember from one question to the next. */
@@ -50,6 +60,33 @@ export interface Standardisation {
   readonly people: number;
   readonly centre: readonly number[];
   readonly scale: readonly number[];
+}
+
+export interface EvaluationWishes {
+  /** `coarse`: as far as the first counting shows it. */
+  readonly ks?: "exact" | "coarse";
+  /** Also by region. */
+  readonly regions?: boolean;
+}
+
+export interface Separation {
+  readonly auc: number;
+  readonly gini: number;
+  readonly ks: number;
+}
+
+/** One cell: a region's people whose score is in a band. */
+export interface RegionBand {
+  readonly people: number;
+  readonly bad: number;
+  /** Mean of the model's probabilities. */
+  readonly expected: number;
+}
+
+export interface RegionEvaluation extends RegionBand, Separation {
+  readonly provinces: readonly ProvinceCode[];
+  /** The same bands in every region, from the lowest score to the highest. */
+  readonly bands: readonly RegionBand[];
 }
 
 export interface NewtonSums {

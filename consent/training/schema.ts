@@ -23,6 +23,8 @@ export interface TrainingJobTable {
   asked_sha256: string | null;
   asked_first: number;
   asked_last: number;
+  /** The question that told of regions: 0 before it. */
+  regions_step: number;
   /** {people, bad} once the cohort is admitted, sealed: what the provinces' sums came to. */
   cohort_sealed: Uint8Array | null;
   created_at: number;
@@ -88,6 +90,15 @@ export const trainingMigrations: readonly Migration[] = [
           .addColumn(name, "integer", (column) => column.notNull().defaultTo(0))
           .execute();
       }
+    },
+  },
+  {
+    name: "2026-11-28-072-training-regions",
+    async up(db) {
+      await db.schema
+        .alterTable("training_job")
+        .addColumn("regions_step", "integer", (column) => column.notNull().defaultTo(0))
+        .execute();
     },
   },
 ];

@@ -106,6 +106,7 @@ export class TrainingAdmitter {
       asked_sha256: null,
       asked_first: 0,
       asked_last: 0,
+      regions_step: 0,
       cohort_sealed: null,
       created_at: clock.nowMs(),
       expires_at: admission.expires_at * 1000,
@@ -212,7 +213,7 @@ export function stateOf(
 }
 
 function admittedLeaf(admission: TrainingAdmission, statement: Buffer): LeafDraft {
-  const { job, lawful_basis, max_rounds, expires_at, people } = admission;
+  const { job, lawful_basis, max_rounds, by_region, drift, expires_at, people } = admission;
   return {
     type: "training",
     event: "admitted",
@@ -224,6 +225,8 @@ function admittedLeaf(admission: TrainingAdmission, statement: Buffer): LeafDraf
     provinces: [...job.provinces],
     people: people.reduce((sum, count) => sum + count, 0),
     max_rounds,
+    ...(by_region && { by_region }),
+    ...(drift && { drift }),
     expires: new Date(expires_at * 1000).toISOString(),
     statement_sha256: sha256Hex(statement),
   };

@@ -19,12 +19,17 @@ import {
 import type { TrainRound } from "../../proto/index.ts";
 import type { AuthorityDb, AuthorityTx } from "../ledger.ts";
 import type { LeafDraft } from "../log/index.ts";
-import { openTrainingRelease, TRAINING_POLICY, type TrainingRelease } from "../release/index.ts";
+import {
+  type EarlierJob,
+  openTrainingRelease,
+  TRAINING_POLICY,
+  type TrainingRelease,
+} from "../release/index.ts";
 import { requestHeader, TrainingAdmission, type TrainingOrder } from "../training-job.ts";
 import type { TrainingAsk } from "../training-requests.ts";
 import { type AskedRounds, askedRounds } from "./asked-rounds.ts";
 import type { TrainingJobTable } from "./schema.ts";
-import { NO_KEYS, type TrainingParts } from "./training-admitter.ts";
+import { NO_KEYS, stateOf, type TrainingParts } from "./training-admitter.ts";
 
 /** The gateway: takes a round to the provinces and brings back the merged parts. */
 export type AskProvinces = (round: TrainRound) => Promise<readonly Uint8Array[]>;
@@ -89,17 +94,20 @@ export async function askStep(
     took.bytes += sums.reduce((sum, { length }) => sum + length, 0);
     return sums;
   };
+  let compared: readonly EarlierJob[] = [];
   let earlier: readonly string[] = [];
   try {
-    if (ask.type === "admit") earlier = await earlierJobs(row, job, parts);
+    if (ask.type === "admit") compared = await earlierJobs(row, admission, parts);
+    earlier = compared.map(({ id }) => id);
     const own = askedRounds(row, { askHash, earlier }, parts.db);
-    using release = await openRelease(asked, earlier, own, parts, counted);
+    using release = await openRelease(asked, compared, own, parts, counted);
     const value = await perform(release, ask);
     const { round, cohort } = release.standing;
     return {
       told: { value, ...took },
       change: {
         rounds: round,
+        ...(ask.type === "evaluation" && ask.regions && { regions_step: number }),
         ...(cohort && { cohort_sealed: parts.atRest.seal(COHORT, canonicalJson(cohort)) }),
       },
       leaf: {
@@ -126,7 +134,7 @@ export async function askStep(
 
 async function openRelease(
   { row, admission, he }: AskedJob,
-  earlier: readonly string[],
+  earlier: readonly EarlierJob[],
   own: AskedRounds,
   parts: TrainingParts,
   provinces: AskProvinces,
@@ -136,6 +144,7 @@ async function openRelease(
     job: admission.job,
     policy: { ...TRAINING_POLICY, maxRounds: admission.max_rounds },
     rounds: orderedRounds(admission.job, own, parts, provinces),
+    unlabelled: admission.drift === true,
     earlier,
     standing: {
       round: own.first - 1,
@@ -150,18 +159,39 @@ async function openRelease(
  */
 async function earlierJobs(
   row: TrainingJobTable,
-  job: TrainingJob,
-  { db }: TrainingParts,
-): Promise<string[]> {
+  admission: TrainingAdmission,
+  { db, clock }: TrainingParts,
+): Promise<EarlierJob[]> {
   const rows = await selectEarlier(row, db);
-  for (const { statement } of rows) {
-    const text = Buffer.from(statement).toString("utf8");
-    const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job").job;
-    if (!earlier.provinces.every((code) => job.provinces.includes(code))) {
+  return rows.map((each) => {
+    const text = Buffer.from(each.statement).toString("utf8");
+    const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job");
+    if (!earlier.job.provinces.every((code) => admission.job.provinces.includes(code))) {
       throw new WjfError("training-refused", "an earlier job's province has no part in this one");
     }
+    const isOver = stateOf(each, clock) !== "open";
+    return {
+      id: each.id,
+      unlabelled: earlier.drift === true,
+      apart: couldBeSubtracted(admission, earlier, isOver ? each : undefined),
+    };
+  });
+}
+
+/**
+ * Whether the differences of what both tell could be a few people, or a province's: two divisions by region, whoever is added to one
+ * of them; two counts over a score that are not the same question.
+ * @param over how far the earlier job got, which tells nothing more; without it, it may tell yet.
+ */
+function couldBeSubtracted(
+  now: TrainingAdmission,
+  earlier: TrainingAdmission,
+  over: Pick<TrainingJobTable, "steps" | "regions_step"> | undefined,
+): boolean {
+  if (now.drift === true && earlier.drift === true) {
+    return now.drift_sha256 !== earlier.drift_sha256 && over?.steps !== 1;
   }
-  return rows.map(({ id }) => id);
+  return now.by_region === true && earlier.by_region === true && over?.regions_step !== 0;
 }
 
 /** Whether a cohort of the institution was admitted that is not among `compared`. */
@@ -176,7 +206,7 @@ export async function isOvertaken(
 async function selectEarlier(row: TrainingJobTable, db: AuthorityDb | AuthorityTx) {
   return await db
     .selectFrom("training_job")
-    .select(["id", "statement"])
+    .select(["id", "statement", "state", "expires_at", "steps", "regions_step"])
     .where("client_id", "=", row.client_id)
     .where("id", "<>", row.id)
     .where("cohort_sealed", "is not", null)
@@ -243,8 +273,12 @@ async function perform(release: TrainingRelease, ask: TrainingAsk): Promise<unkn
       return { ...sums, gradient: [...gradient], hessian: [...hessian] };
     }
     case "evaluation": {
-      const { design, coefficients, ks } = ask;
-      return await release.evaluation({ design, coefficients }, ks);
+      const { design, coefficients, ks, regions = false } = ask;
+      return await release.evaluation({ design, coefficients }, { ks, regions });
+    }
+    case "drift": {
+      const { design, coefficients, cuts } = ask;
+      return await release.spread({ design, coefficients }, cuts);
     }
     default:
       return ask satisfies never;

@@ -17,6 +17,7 @@ import { activeClient, encryptionKey } from "../clients.ts";
 import { consentTables } from "../ledger.ts";
 import {
   requireFewParts,
+  requireWithinTerms,
   StepBody,
   stepHeader,
   stepPath,
@@ -157,6 +158,7 @@ export class TrainingSteps {
       throw new WjfError("request-malformed", "admit: the cohort is admitted");
     }
     requireFewParts(step.ask, admission.job);
+    requireWithinTerms({ step: step.number, ask: step.ask }, admission, row.regions_step);
     const he = atRest.open(HE_SECRET, row.he_secret_sealed);
     const answer = async (): Promise<string> => {
       const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);

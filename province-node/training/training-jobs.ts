@@ -9,9 +9,11 @@ import type { ProvinceCode } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import { parseJsonWith } from "../../core/parse.ts";
 import type { Random } from "../../core/random.ts";
+import type { Steps } from "../../core/steps.ts";
 import { importX25519, openBytes, type PublicX25519Jwk } from "../../crypto/index.ts";
 import {
   AggregateRequestSchema,
+  driftDigest,
   type FederationView,
   LabelBody,
   labelHeader,
@@ -50,6 +52,8 @@ export interface TrainingJobsParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Between two pieces of a round; without it, whatever else waits for the thread. */
+  readonly pause?: () => Promise<void>;
 }
 
 /** How often it looks for jobs whose time is over. */
@@ -171,22 +175,33 @@ export class TrainingJobs implements Disposable {
     if (sha256Hex(asked) !== order.request_sha256) {
       throw new WjfError("receipt-invalid", "training order: of another request");
     }
-    const scheme = await this.#open.scheme();
-    // From here on nothing is awaited: no other round comes between. Meanwhile the job may have been ended or refused.
-    this.#approved(job.id);
-    const given = this.#jobs.reply(job.id, order.round);
-    if (given !== undefined) {
+    return await this.#open.inTurn(async () => {
+      // Meanwhile the job may have been ended or refused.
+      this.#approved(job.id);
+      const given = this.#jobs.reply(job.id, order.round);
+      if (given === undefined) return await this.#compute(admission, order, asked);
       if (given.request === order.request_sha256) return given.parts;
       throw new WjfError("request-malformed", "this training round was answered otherwise");
-    }
+    });
+  }
+
+  async #compute(
+    admission: TrainingAdmission,
+    order: TrainingOrder,
+    asked: Buffer,
+  ): Promise<readonly Uint8Array[]> {
+    const { id } = admission.job;
     try {
-      const province = this.#open.province(job.id, admission, scheme);
-      const parts = answerRound(province, order, asked.toString("utf8"));
-      this.#jobs.keepReply(job.id, order.round, order.request_sha256, parts);
+      const parts = await this.#open.work(id, admission, (province) =>
+        answerRound(province, admission, order, asked.toString("utf8")),
+      );
+      // Once more: it was computed in pieces.
+      this.#approved(id);
+      this.#jobs.keepReply(id, order.round, order.request_sha256, parts);
       return parts;
     } catch (error) {
       // Opened anew it goes on from what is stored: a round that was not kept has not been answered.
-      this.#open.close(job.id);
+      this.#open.close(id);
       throw error;
     }
   }
@@ -237,15 +252,27 @@ export class TrainingJobs implements Disposable {
   }
 }
 
+/** What a job without labels may be asked, the last with the question of its terms. */
+const UNLABELLED_ROUNDS = ["moments", "overlap", "score-counts"];
+
 function answerRound(
   province: TrainingProvince,
+  { job, drift, drift_sha256 }: TrainingAdmission,
   { kind, round }: TrainingOrder,
   request: string,
-): readonly Uint8Array[] {
+): Steps<Uint8Array[]> {
+  const unlabelled = new WjfError("training-refused", "a job without labels");
   if (kind === "aggregate") {
     const asked = parseJsonWith(AggregateRequestSchema, request, "request-malformed", "request");
+    if (drift === true) {
+      if (!UNLABELLED_ROUNDS.includes(asked.type)) throw unlabelled;
+      const isOther =
+        asked.type === "score-counts" && driftDigest(job.features, asked) !== drift_sha256;
+      if (isOther) throw new WjfError("training-refused", "another question than was approved");
+    }
     return province.aggregate(asked, round);
   }
+  if (drift === true) throw unlabelled;
   const asked = parseJsonWith(LabelRequestSchema, request, "request-malformed", "request");
   return province.labelSums(asked, round);
 }

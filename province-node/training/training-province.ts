@@ -2,19 +2,19 @@
 // the authority's training key, by crypto/ (sealAggregate, LabelBlocks); it never sees a label. docs/decisions/070.
 import { WjfError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
+import type { Steps } from "../../core/steps.ts";
 import {
   AGGREGATE_VALUES,
   aggregateLength,
   type AggregateRequest,
-  binOf,
   type Column,
   type Design,
   jobDigest,
   LabelBlocks,
   labelColumns,
   type LabelRequest,
+  regionsOf,
   roundDigest,
-  type Score,
   sealAggregate,
   toResidue,
   TRAINING_PARAMETERS,
@@ -24,7 +24,7 @@ import {
   type TrainingScheme,
 } from "../../crypto/index.ts";
 import { aggregate } from "./aggregates.ts";
-import { applyDesign, type Columns, linearScores, type Matrix } from "./design.ts";
+import { applyDesign, binsOf, type Columns, linearScores, type Matrix } from "./design.ts";
 
 export interface TrainingProvinceParts {
   readonly scheme: TrainingScheme;
@@ -40,7 +40,9 @@ export interface TrainingProvinceParts {
   /** The newest round that was answered, by this process or one before it. */
   readonly lastRound?: number;
   /** How this cohort differs from those of earlier jobs: three numbers each. */
-  readonly overlap?: (jobs: readonly string[]) => Float64Array;
+  readonly overlap?: (jobs: readonly string[]) => Steps<Float64Array>;
+  /** Whether sums by region were approved with the job. */
+  readonly byRegion?: boolean;
 }
 
 export class TrainingProvince implements Disposable {
@@ -66,42 +68,53 @@ export class TrainingProvince implements Disposable {
   }
 
   /** @throws WjfError `ciphertext-invalid`, `data-invalid`. */
-  receiveLabels(ciphertexts: readonly Uint8Array[]): void {
+  *receiveLabels(ciphertexts: Iterable<Uint8Array>): Steps<void> {
+    const { layout } = this.#parts.job;
+    const labels = yield* LabelBlocks.open(this.#parts, ciphertexts, layout, this.#people);
     this.#labels?.[Symbol.dispose]();
-    this.#labels = new LabelBlocks(this.#parts, ciphertexts, this.#parts.job.layout, this.#people);
+    this.#labels = labels;
   }
 
   /** @throws WjfError `request-malformed` when the round was answered before: a mask is used once. */
-  aggregate(request: AggregateRequest, round: number): Uint8Array[] {
+  *aggregate(request: AggregateRequest, round: number): Steps<Uint8Array[]> {
     this.#enter(round);
     const { masks, encryptor } = this.#parts;
-    const values = this.#valuesOf(request);
-    const parts = Math.ceil(values.length / AGGREGATE_VALUES);
-    return Array.from({ length: parts }, (_, part) => {
-      const some = values.subarray(part * AGGREGATE_VALUES, (part + 1) * AGGREGATE_VALUES);
+    const values = yield* this.#valuesOf(request);
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < values.length; at += AGGREGATE_VALUES) {
+      yield;
+      const some = values.subarray(at, at + AGGREGATE_VALUES);
       const residues = Float64Array.of(1, ...some.map((value) => toResidue(value, this.#limit)));
-      return sealAggregate(residues, roundDigest(this.#digest, round, part), masks, encryptor);
-    });
+      const digest = roundDigest(this.#digest, round, parts.length);
+      parts.push(sealAggregate(residues, digest, masks, encryptor));
+    }
+    return parts;
   }
 
-  #valuesOf(request: AggregateRequest): Float64Array {
+  *#valuesOf(request: AggregateRequest): Steps<Float64Array> {
     const { columns, overlap } = this.#parts;
     if (request.type === "overlap") {
-      return overlap?.(request.jobs) ?? new Float64Array(aggregateLength(request));
+      if (overlap !== undefined) return yield* overlap(request.jobs);
+      return new Float64Array(aggregateLength(request));
     }
-    const matrix = "design" in request ? this.#matrixOf(request.design) : undefined;
-    return aggregate(request, columns, matrix);
+    const matrix = "design" in request ? yield* this.#matrixOf(request.design) : undefined;
+    if (request.type !== "region-counts") return yield* aggregate(request, columns, matrix);
+    const region = this.#regionOf(request);
+    const own = yield* aggregate(request, columns, matrix);
+    const values = new Float64Array(aggregateLength(request));
+    values.set(own, region * own.length);
+    return values;
   }
 
   /** Σ x·y per column, over encrypted labels. @throws WjfError as `aggregate`; `data-invalid` without labels. */
-  labelSums(request: LabelRequest, round: number): Uint8Array[] {
+  *labelSums(request: LabelRequest, round: number): Steps<Uint8Array[]> {
     if (this.#labels === undefined) throw new WjfError("data-invalid", "no labels were received");
     this.#enter(round);
     const { rows } = this.#parts;
-    const columns = this.#columnsOf(request).map((column) =>
+    const columns = (yield* this.#columnsOf(request)).map((column) =>
       rows === undefined ? column : atLabels(column, rows),
     );
-    return this.#labels.sums(columns, (part) => roundDigest(this.#digest, round, part));
+    return yield* this.#labels.sums(columns, (part) => roundDigest(this.#digest, round, part));
   }
 
   #enter(round: number): void {
@@ -111,31 +124,52 @@ export class TrainingProvince implements Disposable {
     this.#lastRound = round;
   }
 
-  #columnsOf(request: LabelRequest): Column[] {
+  /** Which region this province is of. @throws WjfError `training-refused`, `request-malformed`. */
+  #regionOf({ regions: asked }: { readonly regions: number }): number {
+    const { job, masks, byRegion = false } = this.#parts;
+    if (!byRegion) throw new WjfError("training-refused", "sums by region were not approved");
+    const regions = regionsOf(job.provinces);
+    // Of one region alone, or of another division, there is nothing to say.
+    if (regions.length < 2 || regions.length !== asked) {
+      throw new WjfError("request-malformed", "regions: as the job's provinces make them");
+    }
+    return regions.findIndex((region) => region.includes(masks.own));
+  }
+
+  *#columnsOf(request: LabelRequest): Steps<Column[]> {
     const { columns } = this.#parts;
     if (request.type === "bins") {
-      return columns.flatMap((column, c) => {
+      const all: Column[] = [];
+      for (const [c, column] of columns.entries()) {
         const cuts = request.edges[c] ?? [];
-        const bins = Uint16Array.from(column, (value) => binOf(value, cuts));
-        return Array.from({ length: cuts.length + 2 }, (_, bin) => indicator(bins, bin));
-      });
+        const bins = yield* binsOf(column, cuts);
+        for (let bin = 0; bin < cuts.length + 2; bin++) all.push(indicator(bins, bin));
+      }
+      return all;
     }
-    const matrix = this.#matrixOf(request.design);
+    const matrix = yield* this.#matrixOf(request.design);
     if (request.type === "design") {
       const { width, values } = matrix;
       return Array.from({ length: labelColumns(request) }, (_, c) => (person: number) => {
         return toResidue(values[person * width + c] as number);
       });
     }
-    const bins = scoreBins(request, request.cuts, matrix);
+    const bins = yield* binsOf(yield* linearScores(matrix, request), request.cuts);
+    if (request.type === "region-bins") {
+      const first = this.#regionOf(request) * (request.cuts.length + 1);
+      return Array.from({ length: labelColumns(request) }, (_, at) => {
+        const bin = at - first;
+        return bin < 0 || bin > request.cuts.length ? nobody : indicator(bins, bin);
+      });
+    }
     return Array.from({ length: labelColumns(request) }, (_, bin) => indicator(bins, bin));
   }
 
-  #matrixOf(design: Design): Matrix {
+  *#matrixOf(design: Design): Steps<Matrix> {
     // Over a wire the same design comes as another object each time.
     const text = JSON.stringify(design);
     if (this.#matrix?.design !== text) {
-      this.#matrix = { design: text, matrix: applyDesign(this.#parts.columns, design) };
+      this.#matrix = { design: text, matrix: yield* applyDesign(this.#parts.columns, design) };
     }
     return this.#matrix.matrix;
   }
@@ -155,10 +189,8 @@ function atLabels(column: Column, rows: Int32Array): Column {
   };
 }
 
+const nobody: Column = () => 0;
+
 function indicator(bins: Uint16Array, bin: number): Column {
   return (person) => (bins[person] === bin ? UNIT : 0);
-}
-
-function scoreBins(score: Score, cuts: readonly number[], matrix: Matrix): Uint16Array {
-  return Uint16Array.from(linearScores(matrix, score), (value) => binOf(value, cuts));
 }

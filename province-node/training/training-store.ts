@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { chmodSync, closeSync, openSync } from "node:fs";
+import type { Steps } from "../../core/steps.ts";
 
 export const DECISIONS = ["pending", "approved", "refused"] as const;
 export type TrainingDecision = (typeof DECISIONS)[number];
@@ -38,6 +39,9 @@ export interface StoredColumns {
 
 /** One of a cohort: who, and the commitment to the label. 16 bytes each. */
 export type CohortMember = readonly [who: Uint8Array, label: Uint8Array];
+
+/** People of a cohort looked for in another: some milliseconds. */
+const COMPARED_A_PIECE = 4096;
 
 /** Rounds whose replies are kept: more than one question takes. */
 const ROUNDS_KEPT = 32;
@@ -131,13 +135,25 @@ export class TrainingStore implements Disposable {
     });
   }
 
-  blocks(id: string): readonly LabelBlock[] {
-    const sql = "SELECT labels, tags, commitments FROM block WHERE job = ? ORDER BY idx";
-    return this.#all(sql, id).map((row) => ({
-      labels: row["labels"] as Uint8Array,
-      tags: row["tags"] as Uint8Array,
-      commitments: row["commitments"] as Uint8Array,
-    }));
+  /** Of each block, read when its turn comes: together they are hundreds of megabytes. */
+  *labels(id: string): Generator<Uint8Array> {
+    for (const row of this.#eachBlock("labels", id)) yield row["labels"] as Uint8Array;
+  }
+
+  *people(id: string): Generator<Pick<LabelBlock, "tags" | "commitments">> {
+    for (const row of this.#eachBlock("tags, commitments", id)) {
+      yield { tags: row["tags"] as Uint8Array, commitments: row["commitments"] as Uint8Array };
+    }
+  }
+
+  /** One statement each: none stays open while the reader pauses. */
+  *#eachBlock(what: string, id: string): Generator<Record<string, unknown>> {
+    for (let index = 0; ; index++) {
+      const sql = `SELECT ${what} FROM block WHERE job = ? AND idx = ?`;
+      const [row] = this.#all(sql, id, index);
+      if (row === undefined) return;
+      yield row;
+    }
   }
 
   /** Fixes the columns as they are now, and the cohort. Whoever is in no cohort is known by nothing that stays. */
@@ -153,11 +169,17 @@ export class TrainingStore implements Disposable {
     });
   }
 
-  columns(id: string): StoredColumns | undefined {
-    const [rows, ...columns] = this.#all(
-      "SELECT bytes FROM columns WHERE job = ? ORDER BY idx",
-      id,
-    ).map(({ bytes }) => Uint8Array.from(bytes as Uint8Array).buffer);
+  /** A piece per column. */
+  *columns(id: string): Steps<StoredColumns | undefined> {
+    const all: ArrayBuffer[] = [];
+    for (;;) {
+      yield;
+      const sql = "SELECT bytes FROM columns WHERE job = ? AND idx = ?";
+      const [row] = this.#all(sql, id, all.length);
+      if (row === undefined) break;
+      all.push(new Uint8Array(row["bytes"] as Uint8Array).buffer);
+    }
+    const [rows, ...columns] = all;
     if (rows === undefined) return undefined;
     return {
       rows: new Int32Array(rows),
@@ -191,18 +213,27 @@ export class TrainingStore implements Disposable {
   }
 
   /** Of the two jobs' cohorts: who is in the earlier only, in the present only, in both with another label. */
-  compare(earlier: string, present: string): readonly [number, number, number] {
-    const missing = `SELECT count(*) AS n FROM cohort a WHERE a.job = ? AND NOT EXISTS
-      (SELECT 1 FROM cohort b WHERE b.job = ? AND b.who = a.who)`;
-    const changed = `SELECT count(*) AS n FROM cohort a JOIN cohort b ON b.job = ? AND b.who = a.who
-      WHERE a.job = ? AND a.label <> b.label`;
-    const count = (sql: string, a: string, b: string): number =>
-      Number(this.#all(sql, a, b)[0]?.["n"]);
-    return [
-      count(missing, earlier, present),
-      count(missing, present, earlier),
-      count(changed, earlier, present),
-    ];
+  *compare(earlier: string, present: string): Steps<readonly [number, number, number]> {
+    const [missing, changed] = yield* this.#differing(earlier, present);
+    const [added] = yield* this.#differing(present, earlier);
+    return [missing, added, changed];
+  }
+
+  /** Of the one cohort, who is not in the other, and who is there with another label. A piece per so many people. */
+  *#differing(one: string, other: string): Steps<readonly [number, number]> {
+    const sql = `SELECT max(a.who) AS last, count(*) - count(b.who) AS missing, total(a.label <> b.label) AS changed
+      FROM (SELECT who, label FROM cohort WHERE job = ? AND who > ? ORDER BY who LIMIT ${COMPARED_A_PIECE}) a
+      LEFT JOIN cohort b ON b.job = ? AND b.who = a.who`;
+    let [missing, changed] = [0, 0];
+    let last: Uint8Array | null = new Uint8Array();
+    while (last !== null) {
+      yield;
+      const [row] = this.#all(sql, one, last, other);
+      missing += Number(row?.["missing"]);
+      changed += Number(row?.["changed"]);
+      last = row?.["last"] as Uint8Array | null;
+    }
+    return [missing, changed];
   }
 
   /** Destroys all that was sent and computed; that there was the job, and its cohort, stay. */

@@ -15,12 +15,17 @@ import { type AuthoritySecrets, readAuthoritySecrets } from "../../consent/secre
 import { systemClock } from "../../core/clock.ts";
 import { partyFolder, readSettings, type Settings } from "../../core/config.ts";
 import { silentLogger } from "../../core/log.ts";
-import { PROVINCES } from "../../core/provinces.ts";
+import { PROVINCES, type Province } from "../../core/provinces.ts";
 import { systemRandom } from "../../core/random.ts";
 import { startGateway } from "../../gateway/index.ts";
 import { startProvinceNode } from "../../province-node/index.ts";
 import { Bank } from "../federation/bank.ts";
-import { type Federation, freePorts, loadSandbox } from "../federation/federation.ts";
+import {
+  type Federation,
+  type FederationOptions,
+  freePorts,
+  loadSandbox,
+} from "../federation/federation.ts";
 import { PartyProcess } from "./party-process.ts";
 
 export interface KillableFederation extends AsyncDisposable {
@@ -40,11 +45,14 @@ export interface KillableOptions {
   /** PostgreSQL; without it the authority's own SQLite file. */
   readonly databaseUrl?: string;
   readonly replicas?: number;
+  readonly provinces?: number;
+  /** Changes a province's raw tables before they are loaded. */
+  readonly plant?: FederationOptions["plant"];
 }
 
 const AUTHORITY_MAIN = join(import.meta.dirname, "../../consent/main.ts");
 const PEOPLE = 4;
-const NODES = PROVINCES.slice(0, 2);
+const NODES = 2;
 
 interface Replica {
   readonly environment: NodeJS.ProcessEnv;
@@ -59,18 +67,22 @@ export async function startKillableFederation(
   resources.defer(() => rmSync(home, { recursive: true, force: true }));
   const replicas = await describeReplicas(home, options);
   const { settings } = replicas[0] as Replica;
-  const nodePorts = await freePorts(NODES.length);
-  const portOf = new Map(NODES.map(({ code }, i) => [code, nodePorts[i] as number]));
-  const endpoint = ({ code }: (typeof NODES)[number]) => `127.0.0.1:${portOf.get(code)}`;
-  await performCeremony({ settings, provinces: NODES, endpoint, nowMs: Date.now() });
-  await loadSandbox(settings, NODES, { peoplePerProvince: PEOPLE });
+  const provinces = PROVINCES.slice(0, options.provinces ?? NODES);
+  const nodePorts = await freePorts(provinces.length);
+  const portOf = new Map(provinces.map(({ code }, i) => [code, nodePorts[i] as number]));
+  const endpoint = ({ code }: Province) => `127.0.0.1:${portOf.get(code)}`;
+  await performCeremony({ settings, provinces, endpoint, nowMs: Date.now() });
+  await loadSandbox(settings, provinces, {
+    peoplePerProvince: PEOPLE,
+    ...(options.plant && { plant: options.plant }),
+  });
   const secrets = readAuthoritySecrets(join(partyFolder(home, "authority"), "secrets"));
   const { db, ledger } = resources.use(await openLedger(settings, secrets));
   const authorities = replicas.map(({ environment }) =>
     resources.use(new PartyProcess({ args: [AUTHORITY_MAIN], environment })),
   );
   for (const authority of authorities) authority.spawn();
-  for (const [i, { code }] of NODES.entries()) {
+  for (const [i, { code }] of provinces.entries()) {
     // Each node follows one of the replicas.
     const near = (replicas[i % replicas.length] as Replica).settings;
     const node = { ...near, nodeBasePort: (portOf.get(code) as number) - Number(code) };

@@ -20,8 +20,9 @@ import {
   stepPath,
   TRAINING_PATH,
   type TrainingAdmission,
+  type TrainingWish,
 } from "../../consent/training-job.ts";
-import type { TrainingAsk } from "../../consent/training-requests.ts";
+import { driftDigest, type TrainingAsk } from "../../consent/training-requests.ts";
 import {
   type AggregateRequest,
   aggregateLength,
@@ -47,7 +48,7 @@ const [signing, encryption, group] = [
   generateP256("enc"),
 ];
 const admissionKey = importPrivate(generateP256("sig"));
-const NEWTON: TrainingAsk = {
+const NEWTON: Extract<TrainingAsk, { type: "newton" }> = {
   type: "newton",
   design: { kind: "raw", centre: [0], scale: [1] },
   coefficients: [0, 0],
@@ -57,9 +58,11 @@ const TOTALS: TrainingAsk = { type: "label-totals", design: NEWTON.design };
 const roster = {
   audience: AUDIENCE,
   group_key: publicP256(group),
-  provinces: ["11", "12"].map((code) => ({ code, mask_key: publicX25519(generateX25519()) })),
+  provinces: ["11", "12", "13"].map((code) => ({ code, mask_key: publicX25519(generateX25519()) })),
 };
 
+/** From every earlier job: people gone, people new, labels that are others. */
+let differing = [0, 0, 0];
 let scheme: TrainingScheme;
 let bench: LedgerBench;
 let parts: TrainingParts;
@@ -70,6 +73,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => scheme[Symbol.dispose]());
 beforeEach(async () => {
+  differing = [0, 0, 0];
   // Proofs are signed by the system's clock.
   bench = await openLedgerBench(undefined, { startMs: systemClock.nowMs() });
   parts = {
@@ -99,6 +103,7 @@ interface Job {
 }
 
 async function proofOf(htm: string, path: string, body?: string): Promise<string> {
+  bench.clock.advance(Math.max(0, systemClock.nowMs() - bench.clock.nowMs()));
   return await signProof(signing, {
     htm,
     htu: `${AUDIENCE}${path}`,
@@ -106,21 +111,22 @@ async function proofOf(htm: string, path: string, body?: string): Promise<string
   });
 }
 
-async function begin(): Promise<Job> {
+async function begin(terms: Partial<TrainingWish> = {}, codes = ["11", "12"]): Promise<Job> {
   const body = JSON.stringify({
     job: {
       id: randomUUID(),
       client: "bank",
       purpose: "dpv:CreditChecking",
       features: ["id.age_years"],
-      provinces: ["11", "12"],
+      provinces: codes,
       layout: { block: 16, tiles: 512 },
       labelCommitment: "a".repeat(64),
     },
     lawful_basis: { basis: "dpv:Contract", reference: "clause 7" },
-    people: [1000, 1000],
+    people: codes.map(() => 1000),
     max_rounds: 20,
     days: 1,
+    ...terms,
   });
   const proof = await proofOf("POST", TRAINING_PATH, body);
   const admitted = await new TrainingAdmitter(parts).admit({ proof, body: Buffer.from(body) });
@@ -152,6 +158,11 @@ function provinces({ admission: { job }, key, asked }: Job, then: Played): AskPr
     const values = new Float64Array(1 + aggregateLength(question));
     values[0] = job.provinces.length;
     if (question.type !== "overlap") values[1] = toResidue(people);
+    else
+      values.set(
+        question.jobs.flatMap(() => differing).map((count) => toResidue(count)),
+        1,
+      );
     return [encryptor.encrypt(values)];
   };
 }
@@ -246,6 +257,109 @@ test("a cohort is admitted once, and nothing is told after the job's term", asyn
   const late: Played = () => bench.clock.advance(86_400_000);
   await expect(ask(job, 2, NEWTON, late)).rejects.toMatchObject({ code: "training-ended" });
   expect(await releasedRounds()).toEqual([{ first: 1, last: 2 }]);
+});
+
+test("by region only where the terms say so, and once", async () => {
+  const wish = (by_region?: true): TrainingAsk => ({
+    ...NEWTON,
+    type: "evaluation",
+    ks: "coarse",
+    ...(by_region && { regions: by_region }),
+  });
+  const without = await begin();
+  await ask(without, 1, ADMIT);
+  await expect(ask(without, 2, wish(true))).rejects.toMatchObject({
+    detail: "regions: not in the job's terms",
+  });
+  expect((await ask(without, 2, wish())).value).not.toHaveProperty("regions");
+  const job = await begin({ by_region: true });
+  await ask(job, 1, ADMIT);
+  expect((await ask(job, 2, wish(true))).value).toMatchObject({ auc: 0.5, regions: [] });
+  await expect(ask(job, 3, wish(true))).rejects.toMatchObject({
+    detail: "regions: told once in a job",
+  });
+  expect((await ask(job, 3, wish())).value).not.toHaveProperty("regions");
+  // Whoever is added, of one province if the bank likes: the difference of two regions would be theirs.
+  const subtracted = {
+    detail: "of some of these people an earlier job tells by region, or at other cuts",
+  };
+  differing = [0, 60, 0];
+  expect((await ask(await begin({ by_region: true }), 1, ADMIT)).refusal).toMatchObject(subtracted);
+  expect((await ask(await begin(), 1, ADMIT)).value).toMatchObject({ people });
+  differing = [people, people, 0];
+  const others = await begin({ by_region: true });
+  expect((await ask(others, 1, ADMIT)).value).toMatchObject({ people });
+  // That one may tell yet; once it is over without, it has not.
+  await bench.db.updateTable("training_job").set({ regions_step: 0 }).execute();
+  await end(job);
+  differing = [0, 60, 0];
+  const early = await begin({ by_region: true });
+  expect((await ask(early, 1, ADMIT)).refusal).toMatchObject(subtracted);
+  await end(others);
+  expect((await ask(await begin({ by_region: true }), 1, ADMIT)).value).toMatchObject({ people });
+  const leaves: Leaf[] = [];
+  for await (const { leaf } of showLeaves(bench.ledger.log, {})) leaves.push(leaf);
+  const admitted = leaves.filter((leaf) => leaf.type === "training" && leaf.event === "admitted");
+  expect(admitted.map((leaf) => "by_region" in leaf)).toEqual([
+    false,
+    true,
+    true,
+    false,
+    true,
+    true,
+    true,
+  ]);
+});
+
+/** The one question of a job without labels, and its terms. */
+function spreadAt(cut: number) {
+  const spread = { ...NEWTON, type: "drift" as const, cuts: [cut] };
+  const digest = driftDigest(["id.age_years"], spread);
+  return { spread, terms: { drift: true, drift_sha256: digest } as const };
+}
+
+test("a job without labels is asked for no label and told of one thing, once", async () => {
+  const labelled = await begin();
+  await ask(labelled, 1, ADMIT);
+  const { spread, terms } = spreadAt(0.5);
+  const elsewhere = { detail: "drift: asked in a job of its own, and nothing else" };
+  await expect(ask(labelled, 2, spread)).rejects.toMatchObject(elsewhere);
+  // Labels there are none of, in this job or the other; people are compared all the same.
+  differing = [0, 60, 7];
+  const job = await begin(terms);
+  expect((await ask(job, 1, ADMIT)).value).toEqual({ people, bad: 0 });
+  expect([...job.asked.values()].map(({ type }) => type)).toEqual(["moments", "overlap"]);
+  await expect(ask(job, 2, NEWTON)).rejects.toMatchObject(elsewhere);
+  await expect(ask(job, 2, TOTALS)).rejects.toMatchObject(elsewhere);
+  await expect(ask(job, 2, spreadAt(0.51).spread)).rejects.toMatchObject({
+    detail: "drift: not the question in the job's terms",
+  });
+  expect((await ask(job, 2, spread)).value).toEqual([{ people, below: null }]);
+  await expect(ask(job, 3, spread)).rejects.toMatchObject({ detail: "drift: told once in a job" });
+  const few = { refusal: { code: "training-refused" } };
+  differing = [0, 7, 0];
+  expect(await ask(await begin(terms), 1, ADMIT)).toMatchObject(few);
+  differing = [0, 60, 7];
+  expect(await ask(await begin(), 1, ADMIT)).toMatchObject(few);
+});
+
+test("of the same people the same question again, and no other: cuts a hair apart would count few", async () => {
+  const { terms } = spreadAt(0.5);
+  const other = spreadAt(0.51);
+  await expect(begin({ drift: true })).rejects.toMatchObject({ code: "request-malformed" });
+  const first = await begin(terms);
+  await ask(first, 1, ADMIT);
+  const apart = {
+    detail: "of some of these people an earlier job tells by region, or at other cuts",
+  };
+  expect((await ask(await begin(other.terms), 1, ADMIT)).refusal).toMatchObject(apart);
+  expect((await ask(await begin(terms), 1, ADMIT)).value).toEqual({ people, bad: 0 });
+  differing = [500, people - 1, 0];
+  expect((await ask(await begin(other.terms), 1, ADMIT)).refusal).toMatchObject(apart);
+  differing = [people, people, 0];
+  const job = await begin(other.terms);
+  await ask(job, 1, ADMIT);
+  expect((await ask(job, 2, other.spread)).value).toEqual([{ people, below: null }]);
 });
 
 test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { TRAINING_POLICY } from "../../consent/release/index.ts";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce } from "../../core/steps.ts";
 import { train, TRAINING_DEFAULTS } from "../../cli/train-job.ts";
 import { applyDesign, linearScores } from "../../province-node/training/design.ts";
 import {
@@ -60,7 +61,9 @@ async function outOfFold(data: DataSet, columns: "raw" | "woe") {
     const options = { ...TRAINING_DEFAULTS, columns, evaluate: false };
     const { design, regression } = await train(input, options);
     const values = data.features.map((_, c) => Float64Array.from(rest.rows, (row) => row[c]!));
-    const scores = linearScores(applyDesign(values, design), { ...regression, design });
+    const scores = atOnce(
+      linearScores(atOnce(applyDesign(values, design)), { ...regression, design }),
+    );
     at.forEach((row, i) => federated.set(row, scores[i]!));
     const own = centralScores(training, rest, design.kind === "woe" ? design.edges : undefined);
     at.forEach((row, i) => central.set(row, own[i]!));

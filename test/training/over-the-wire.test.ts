@@ -7,6 +7,7 @@ import { Writable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import pino from "pino";
 import { verifyLog } from "../../consent/log/index.ts";
+import { driftDigest } from "../../consent/index.ts";
 import { systemRandom } from "../../core/random.ts";
 import { train, TRAINING_DEFAULTS, type TrainingOptions } from "../../cli/train-job.ts";
 import { TrainingClient } from "../../cli/training-client.ts";
@@ -151,15 +152,15 @@ describe("one job", () => {
   });
 
   test("leaves labels and identifiers with their province alone, under seal on the way, and nothing at all once ended", async () => {
-    const { people } = begun;
-    const texts = people.slice(0, 50).map(({ subject }) => subject.slice(-11));
+    const texts = begun.people.slice(0, 50).map(({ subject }) => subject.slice(-11));
     const store = TrainingStore.open(scene.folder(scene.codes[0]!));
-    const blocks = store.blocks(id);
+    const labels = [...store.labels(id)];
+    const people = [...store.people(id)];
     // Ciphertexts of one length, whatever the labels; who was named is forgotten once the columns are fixed.
-    expect(new Set(blocks.map(({ labels }) => labels.length)).size).toBe(1);
-    expect(blocks.every(({ tags }) => tags.length === 0)).toBe(true);
+    expect(new Set(labels.map(({ length }) => length)).size).toBe(1);
+    expect(people.every(({ tags }) => tags.length === 0)).toBe(true);
     await bank.client.end(id);
-    expect(store.blocks(id)).toEqual([]);
+    expect([...store.labels(id)]).toEqual([]);
     expect(store.reply(id, 1)).toBeUndefined();
     store[Symbol.dispose]();
     const nodes = scene.codes.map((code) => `nodes/${code}/training.db`);
@@ -181,6 +182,37 @@ describe("one job", () => {
     expect((await after).state).toBe("ended");
   });
 });
+
+test("how today's people are spread over a score: no label, one count, the log says so", async () => {
+  const watching = await scene.register("drift-bank");
+  const unlabelled = scene.everybody.map((each) => ({ ...each, label: 0 as const }));
+  const design = { kind: "raw", centre: [0, 0, 0], scale: [1, 1, 1] } as const;
+  const score = { design, coefficients: [0, 1, 0, 0] };
+  const drift_sha256 = driftDigest(FEATURES, { ...score, cuts: [21, 30, 45] });
+  const terms = { drift: true, drift_sha256, max_rounds: 6 } as const;
+  const begun = await watching.begin(unlabelled, scene.codes, terms);
+  scene.decide(begun.state.id, "approved");
+  const { authority } = await watching.send(begun);
+  expect(await authority.admit()).toEqual({ people: 1080, bad: 0 });
+  const cells = await authority.spread(score, [21, 30, 45]);
+  const between = (from: number, below: number): number =>
+    scene.everybody.filter(({ values: [age] }) => age! >= from && age! < below).length;
+  expect(between(0, 21)).toBe(24);
+  expect(cells).toEqual([
+    { people: between(0, 21), below: 21 },
+    { people: between(21, 30), below: 30 },
+    { people: between(30, 45), below: 45 },
+    { people: between(45, 99), below: null },
+  ]);
+  await watching.client.end(begun.state.id);
+  const leaves = (await scene.leaves()).filter(({ job_id }) => job_id === begun.state.id);
+  expect(leaves).toMatchObject([
+    { event: "admitted", drift: true },
+    { event: "released", kind: "admit", rounds: { first: 1, last: 1 } },
+    { event: "released", kind: "drift", rounds: { first: 2, last: 2 } },
+    { event: "ended" },
+  ]);
+}, 60_000);
 
 test("the API's description says what each request holds", async () => {
   const url = new URL("/openapi.json", scene.federation.settings.gatewayUrl);

@@ -2,6 +2,7 @@
 // not labels, cohorts that differ by a few, a province that is missing.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce } from "../../core/steps.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { CohortRegister } from "../../consent/release/index.ts";
 import { fromResidue, TRAINING_PARAMETERS, TrainingScheme } from "../../crypto/index.ts";
@@ -90,9 +91,10 @@ test("what the authority opens: the sum of a segment, and slots that say nothing
     const masks = new TrainingMasks({ own, ownPrivate: pairs.get(own)!, peers, jobDigest });
     const parts = { scheme, encryptor, masks, random: systemRandom };
     const sent = [encryptor.encrypt(labelSlots(labels, 0, layout))];
-    using blocks = new LabelBlocks(parts, sent, layout, 1000);
+    using blocks = atOnce(LabelBlocks.open(parts, sent, layout, 1000));
     const unit = 2 ** TRAINING_PARAMETERS.fractionBits;
-    return blocks.sums([() => unit, (person) => person * unit], () => Buffer.alloc(32, 9))[0]!;
+    const columns = [() => unit, (person: number) => person * unit];
+    return atOnce(blocks.sums(columns, () => Buffer.alloc(32, 9)))[0]!;
   });
   const total = (slots: Float64Array, segment: number): number =>
     slots

@@ -3,12 +3,14 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { createPublicKey, randomUUID } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { canonicalJson, sha256Base64url, sha256Hex } from "../../core/canonical.ts";
 import { nowSeconds, systemClock } from "../../core/clock.ts";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce, type Steps } from "../../core/steps.ts";
 import {
   generateP256,
   generateX25519,
@@ -23,10 +25,12 @@ import {
   signStatement,
   subjectTag,
   thumbprint,
+  TrainingMasks,
   TrainingScheme,
 } from "../../crypto/index.ts";
 import {
   COMMITMENT_BYTES,
+  driftDigest,
   labelHeader,
   labelPath,
   requestHeader,
@@ -34,7 +38,10 @@ import {
 } from "../../consent/verifier.ts";
 import { signProof } from "../../cli/batch-client.ts";
 import { decideTraining } from "../../province-node/index.ts";
+import { aggregate } from "../../province-node/training/aggregates.ts";
+import { applyDesign } from "../../province-node/training/design.ts";
 import { TrainingJobs } from "../../province-node/training/training-jobs.ts";
+import { TrainingProvince } from "../../province-node/training/training-province.ts";
 import { TrainingStore } from "../../province-node/training/training-store.ts";
 
 const AUDIENCE = "https://gateway.example";
@@ -63,6 +70,8 @@ const held = new Map(
 );
 
 const logged: string[] = [];
+/** What happens between two pieces of a round. */
+let pause: (() => Promise<void>) | undefined;
 
 function open(): TrainingJobs {
   return new TrainingJobs(folder, {
@@ -87,6 +96,7 @@ function open(): TrainingJobs {
     },
     clock,
     random: systemRandom,
+    pause: async () => await (pause ?? setImmediate)(),
     log: { error: (_fields: object, message: string) => logged.push(message) } as never,
   });
 }
@@ -174,8 +184,14 @@ async function upload(of: TrainingAdmission, block: number, by = bank, sealedFor
   return { job_id: job.id, block, proof, body: Buffer.from(text) };
 }
 
-async function ask(round: number, request: object, by = admissionKey, kind = "aggregate") {
-  const { job } = terms;
+async function ask(
+  round: number,
+  request: object,
+  by = admissionKey,
+  kind = "aggregate",
+  of = terms,
+) {
+  const { job } = of;
   const text = Buffer.from(canonicalJson(request));
   const order = {
     job_sha256: jobDigest(job).toString("hex"),
@@ -247,7 +263,7 @@ test("a job that ends while labels come keeps none of them, and ends once", asyn
   expect(end()).toMatchObject({ state: "ended" });
   await expect(coming).rejects.toMatchObject({ code: "training-ended" });
   using store = TrainingStore.open(folder);
-  expect(store.blocks(short.job.id)).toEqual([]);
+  expect([...store.labels(short.job.id)]).toEqual([]);
   using _ = failing("BEFORE UPDATE OF ended ON job");
   expect(end()).toMatchObject({ state: "ended" });
 });
@@ -272,14 +288,113 @@ test("a round is ordered by the authority, answered once, and repeated to the le
   expect(await ask(4, MOMENTS)).toHaveLength(1);
 });
 
+test("a round is computed in pieces, and the node answers between any two of them; other rounds wait, to the letter", async () => {
+  const between: string[] = [];
+  let later: Promise<readonly Uint8Array[]>[] = [];
+  pause = async () => {
+    between.push(offer(terms).state);
+    // The same round, asked again meanwhile, and the next.
+    if (between.length === 1) later = [ask(5, LABELS, admissionKey, "labels"), ask(6, MOMENTS)];
+    await Promise.resolve();
+  };
+  const first = await ask(5, LABELS, admissionKey, "labels");
+  // One column of the design; then of two columns, in one ciphertext, each of two label blocks, and what is done once.
+  expect(between).toEqual(Array(1 + 2 + 1 + 1).fill("approved"));
+  const [again, next] = await Promise.all(later);
+  expect(again!.map((part) => sha256Hex(part))).toEqual(first.map((part) => sha256Hex(part)));
+  expect(next).toHaveLength(1);
+  pause = undefined;
+});
+
+test("what ends a job, or the node, between two pieces ends the round, and nothing of it is kept", async () => {
+  const short = admissionOf({});
+  offer(short, publicKey);
+  decideTraining(folder, short.job.id, "approved", clock);
+  for (const block of [0, 1]) await put(short, block);
+  const labels = async (round: number) => await ask(round, LABELS, admissionKey, "labels", short);
+  const at = (piece: number, then: () => void) => {
+    let pieces = 0;
+    pause = async () => {
+      if (++pieces === piece) then();
+      await Promise.resolve();
+    };
+  };
+  const over = { code: "training-ended" };
+  // While its labels are opened; the node starts again.
+  at(1, () => jobs[Symbol.dispose]());
+  await expect(labels(1)).rejects.toMatchObject(over);
+  jobs = open();
+  // Its operator, who is asked once more before anything leaves.
+  at(2, () => decideTraining(folder, short.job.id, "refused", clock));
+  await expect(labels(1)).rejects.toMatchObject(over);
+  decideTraining(folder, short.job.id, "approved", clock);
+  at(99, () => undefined);
+  expect(await labels(1)).toHaveLength(1);
+  at(3, () => offer(short, undefined, admissionKey, true));
+  await expect(labels(2)).rejects.toMatchObject(over);
+  using store = TrainingStore.open(folder);
+  expect(store.reply(short.job.id, 1)).toBeUndefined();
+  expect(store.reply(short.job.id, 2)).toBeUndefined();
+  pause = undefined;
+  expect(await ask(7, MOMENTS)).toHaveLength(1);
+});
+
 test("a round that failed before its reply was kept is answered when it is ordered again", async () => {
-  const tooLarge = ask(5, { ...MOMENTS, scale: [1e-12] });
+  const tooLarge = ask(8, { ...MOMENTS, scale: [1e-12] });
   await expect(tooLarge).rejects.toMatchObject({ code: "data-invalid" });
   {
     using _ = failing("BEFORE INSERT ON reply");
-    await expect(ask(5, MOMENTS)).rejects.toThrow("the disk is full");
+    await expect(ask(8, MOMENTS)).rejects.toThrow("the disk is full");
   }
-  expect(await ask(5, MOMENTS)).toHaveLength(1);
+  expect(await ask(8, MOMENTS)).toHaveLength(1);
+});
+
+test("sums by region are given in a job whose operator saw so, over the regions that its provinces make", async () => {
+  const design = { kind: "raw", centre: [0], scale: [1] };
+  const score = { design, coefficients: [0, 1], cuts: [3], regions: 2 };
+  const refused = { code: "training-refused", detail: "sums by region were not approved" };
+  await expect(ask(9, { type: "region-counts", ...score })).rejects.toMatchObject(refused);
+  const labels = ask(9, { type: "region-bins", ...score }, admissionKey, "labels");
+  await expect(labels).rejects.toMatchObject(refused);
+  const asked = (codes: readonly string[], regions: number) => {
+    const peers = codes.map((code) => [code, publicX25519(code === "11" ? own : peer)] as const);
+    const masks = new TrainingMasks({
+      own: "11" as never,
+      ownPrivate: own,
+      peers: new Map(peers) as never,
+      jobDigest: Buffer.alloc(32),
+    });
+    using encryptor = scheme.encryptor(publicKey);
+    const job = { ...terms.job, provinces: codes as never };
+    const columns = [Float64Array.of(1, 2)];
+    const parts = { scheme, encryptor, random: systemRandom, masks, job, columns };
+    using province = new TrainingProvince({ ...parts, byRegion: true });
+    return atOnce(province.aggregate({ type: "region-counts", ...score, regions } as never, 1));
+  };
+  const six = ["11", "12", "13", "21", "22", "23"];
+  expect(asked(six, 2)).toHaveLength(1);
+  expect(() => asked(six, 3)).toThrow("as the job's provinces make them");
+  expect(() => asked(six.slice(0, 3), 1)).toThrow("as the job's provinces make them");
+});
+
+test("in a job without labels nothing is asked that needs any, or tells more than how a score is spread", async () => {
+  const score = { design: { kind: "raw", centre: [0], scale: [1] }, coefficients: [0, 1] } as const;
+  const drift_sha256 = driftDigest(terms.job.features, { ...score, cuts: [3] });
+  const unlabelled = admissionOf({ drift: true, drift_sha256, people: [0, 0] });
+  offer(unlabelled, publicKey);
+  decideTraining(folder, unlabelled.job.id, "approved", clock);
+  const asked = async (round: number, request: object, kind?: string) =>
+    await ask(round, request, admissionKey, kind, unlabelled);
+  const refused = { code: "training-refused", detail: "a job without labels" };
+  await expect(asked(1, LABELS, "labels")).rejects.toMatchObject(refused);
+  await expect(asked(1, { type: "newton", ...score })).rejects.toMatchObject(refused);
+  await expect(asked(1, { type: "counts", edges: [[1]] })).rejects.toMatchObject(refused);
+  expect(await asked(1, MOMENTS)).toHaveLength(1);
+  const count = { type: "score-counts", ...score };
+  await expect(asked(2, { ...count, cuts: [3.01] })).rejects.toMatchObject({
+    detail: "another question than was approved",
+  });
+  expect(await asked(2, { ...count, cuts: [3] })).toHaveLength(1);
 });
 
 test("cohorts are compared by who is here, and by commitments", () => {
@@ -289,10 +404,40 @@ test("cohorts are compared by who is here, and by commitments", () => {
     [Buffer.alloc(16, i), Buffer.alloc(16, label)] as const;
   store.keepColumns("a", columns, [member(1, 1), member(2, 1), member(3, 1)]);
   store.keepColumns("b", columns, [member(2, 1), member(3, 2), member(4, 1), member(5, 1)]);
-  expect(store.compare("a", "b")).toEqual([1, 2, 1]);
-  expect(store.compare("a", "a")).toEqual([0, 0, 0]);
-  expect(store.compare("unknown", "b")).toEqual([0, 4, 0]);
+  expect(atOnce(store.compare("a", "b"))).toEqual([1, 2, 1]);
+  expect(atOnce(store.compare("a", "a"))).toEqual([0, 0, 0]);
+  expect(atOnce(store.compare("unknown", "b"))).toEqual([0, 4, 0]);
 });
+
+test("large cohorts are compared, and scores counted, in pieces of so many people", () => {
+  using store = TrainingStore.open(folder);
+  const many = (from: number) =>
+    Array.from({ length: 10_000 }, (_, i) => {
+      const who = Buffer.alloc(16);
+      who.writeUInt32BE((from + i) * 401);
+      return [who, Buffer.alloc(16, i % 7 === 0 ? from : 0)] as const;
+    });
+  store.keepColumns("many", { rows: Int32Array.of(), columns: [] }, many(0));
+  store.keepColumns("more", { rows: Int32Array.of(), columns: [] }, many(70));
+  expect(atOnce(store.compare("many", "more"))).toEqual([70, 70, 1419]);
+  // 4,096 at a time, from either side, and a look whether there are more.
+  expect(piecesOf(store.compare("many", "more"))).toBe(8);
+  const column = Float64Array.from({ length: 100_000 }, (_, i) => i % 100);
+  const design = { kind: "raw", centre: [0], scale: [1] } as const;
+  const matrix = atOnce(applyDesign([column], design));
+  const score = { design, coefficients: [0, 1], cuts: [50] };
+  for (const type of ["score-counts", "region-counts"] as const) {
+    const request = { type, regions: 2, ...score };
+    expect(piecesOf(aggregate(request, [column], matrix))).toBeGreaterThanOrEqual(5);
+  }
+  expect(piecesOf(applyDesign([column], design))).toBe(4);
+});
+
+function piecesOf(steps: Steps<unknown>): number {
+  let pieces = 0;
+  while (steps.next().done !== true) pieces++;
+  return pieces;
+}
 
 /** Pieces of the job's encrypted labels that are in the node's files. */
 function labelsOnDisk(labels: Uint8Array): Uint8Array[] {
@@ -304,14 +449,14 @@ function labelsOnDisk(labels: Uint8Array): Uint8Array[] {
 
 test("an operator can stop a running job; when its time is over everything sent and computed is gone, once it can be written", async () => {
   decideTraining(folder, terms.job.id, "refused", clock);
-  await expect(ask(6, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  await expect(ask(9, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   decideTraining(folder, terms.job.id, "approved", clock);
-  expect(await ask(6, MOMENTS)).toHaveLength(1);
+  expect(await ask(9, MOMENTS)).toHaveLength(1);
   laterMs = 3_600_000;
-  await expect(ask(7, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
+  await expect(ask(9, MOMENTS)).rejects.toMatchObject({ code: "training-ended" });
   using store = TrainingStore.open(folder);
-  const { labels } = store.blocks(terms.job.id)[0]!;
-  expect(labelsOnDisk(labels)).not.toEqual([]);
+  const [labels] = [...store.labels(terms.job.id)];
+  expect(labelsOnDisk(labels!)).not.toEqual([]);
   {
     using _ = failing("BEFORE UPDATE OF ended ON job");
     open()[Symbol.dispose]();
@@ -319,14 +464,14 @@ test("an operator can stop a running job; when its time is over everything sent 
     expect(logged).toEqual(Array(2).fill("training jobs that are over could not be ended"));
   }
   expect(offer(terms).state).toBe("expired");
-  expect(labelsOnDisk(labels)).toEqual([]);
-  expect(store.blocks(terms.job.id)).toEqual([]);
-  expect(store.columns(terms.job.id)).toBeUndefined();
-  expect(store.reply(terms.job.id, 6)).toBeUndefined();
+  expect(labelsOnDisk(labels!)).toEqual([]);
+  expect([...store.labels(terms.job.id)]).toEqual([]);
+  expect(atOnce(store.columns(terms.job.id))).toBeUndefined();
+  expect(store.reply(terms.job.id, 9)).toBeUndefined();
   laterMs = 395 * 86_400_000;
   offer(terms);
-  expect(store.compare(terms.job.id, "")).toEqual([PEOPLE / 2, 0, 0]);
+  expect(atOnce(store.compare(terms.job.id, ""))).toEqual([PEOPLE / 2, 0, 0]);
   laterMs = 397 * 86_400_000;
   offer(terms);
-  expect(store.compare(terms.job.id, "")).toEqual([0, 0, 0]);
+  expect(atOnce(store.compare(terms.job.id, ""))).toEqual([0, 0, 0]);
 });

@@ -1,6 +1,7 @@
 // The bank's arithmetic on released sums: p-values against tables, standard errors and selection against sums made here, a scorecard's
 // scale, and that a card counted by provinces is the card that is served.
 import { expect, test } from "vitest";
+import { atOnce } from "../../core/steps.ts";
 import { newtonSums } from "../../province-node/training/aggregates.ts";
 import { applyDesign, linearScores } from "../../province-node/training/design.ts";
 import { everything, regress, twoSided } from "../../cli/train-regression.ts";
@@ -37,8 +38,8 @@ const labels = rows.map(([a, b], i) =>
 function sums(coefficients: readonly number[]) {
   const columns = [0, 1, 2, 3].map((c) => Float64Array.from(rows, (row) => row[c]!));
   const design = { kind: "raw", centre: [0, 0, 0, 0], scale: [1, 1, 1, 1] } as const;
-  const matrix = applyDesign(columns, design);
-  const values = newtonSums(matrix, linearScores(matrix, { design, coefficients }));
+  const matrix = atOnce(applyDesign(columns, design));
+  const values = atOnce(newtonSums(matrix, atOnce(linearScores(matrix, { design, coefficients }))));
   return {
     people: 400,
     logSum: values[1]!,
@@ -137,7 +138,7 @@ test("what provinces count are the card's own points", () => {
   const card = scorecardOf(source, DEFAULT_SCALE);
   const counted = countedScore(card, 1);
   const values = Float64Array.of(3, 10, NaN);
-  const scores = linearScores(applyDesign([values], counted.design), counted);
+  const scores = atOnce(linearScores(atOnce(applyDesign([values], counted.design)), counted));
   const [feature] = card.features;
   const points = [...feature!.points, feature!.missing].map((each) => card.offset + each);
   const order = [0, 2, 1];

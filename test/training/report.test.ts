@@ -5,14 +5,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { loadCatalogue, withPackage } from "../../catalogue/index.ts";
+import { spreadOf } from "../../consent/release/training-evaluation.ts";
 import { sha256Hex } from "../../core/canonical.ts";
 import { PROVINCES } from "../../core/provinces.ts";
+import { binOf } from "../../crypto/index.ts";
 import { systemRandom } from "../../core/random.ts";
+import { atOnce } from "../../core/steps.ts";
+import { baselineCuts, driftOf, trainedCard } from "../../cli/drift-card.ts";
 import { checkDraft, readDraft } from "../../cli/model-check.ts";
 import { type TrainingFiles, writeTrainingFiles } from "../../cli/train-files.ts";
 import { train, TRAINING_DEFAULTS, type TrainingResult } from "../../cli/train-job.ts";
 import type { TrainingReport } from "../../cli/train-report.ts";
-import { DEFAULT_SCALE } from "../../cli/train-scorecard.ts";
+import { countedScore, DEFAULT_SCALE } from "../../cli/train-scorecard.ts";
+import { applyDesign, linearScores } from "../../province-node/training/design.ts";
 import { Keystream, sandboxKey } from "../../province-node/sandbox/keystream.ts";
 import {
   CHROMIUM,
@@ -54,6 +59,7 @@ const options = {
   minIv: 0.02,
   maxCorrelation: 0.9,
   maxP: 0.05,
+  byRegion: true,
   scale: DEFAULT_SCALE,
 };
 const input = {
@@ -61,8 +67,9 @@ const input = {
   client: "demo-bank",
   purpose: "dpv:CreditChecking",
   features: FEATURES,
-  provinces: PROVINCES.slice(0, 2).map(({ code }, p) => {
-    const mine = rows.flatMap((_, i) => (i % 2 === p ? [i] : []));
+  // Three of the North, three of the Northeast.
+  provinces: [...PROVINCES.slice(0, 3), ...PROVINCES.slice(5, 8)].map(({ code }, p) => {
+    const mine = rows.flatMap((_, i) => (i % 6 === p ? [i] : []));
     return {
       code,
       columns: FEATURES.map((_, c) => Float64Array.from(mine, (i) => rows[i]![c]!)),
@@ -119,6 +126,23 @@ test("the curves are those of the groups, and end at everybody", () => {
   }
 });
 
+test("regions are named, add up to the cohort, and are beside it in the same cells", () => {
+  const { whole, regions } = report.evaluation!.by_region!;
+  expect(regions.map(({ en, zh }) => [en, zh])).toEqual([
+    ["North", "华北"],
+    ["Northeast", "东北"],
+  ]);
+  expect(regions.reduce((sum, { people }) => sum + people, 0)).toBe(PEOPLE);
+  expect(regions.reduce((sum, { bad }) => sum + bad, 0)).toBe(report.cohort.bad);
+  expect(whole.auc).toBeLessThanOrEqual(report.evaluation!.auc);
+  expect(whole.auc).toBeGreaterThan(report.evaluation!.auc - 0.01);
+  const page = readFileSync(files.page, "utf8");
+  for (const { en, auc } of regions) {
+    expect(page).toContain(en);
+    expect(page).toContain(auc.toFixed(3));
+  }
+});
+
 /** The card's score from the package's own words. */
 function scoreOf(row: readonly number[]): number {
   const { offset, features, scale } = report.scorecard!;
@@ -144,6 +168,91 @@ test("the card's evaluation and its PSI baseline are those of the points that ar
     expect(share).toBeCloseTo(inside.length / PEOPLE, 10);
   }
   expect(bands.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 10);
+});
+
+/** Counted by score as it is served, in the package's own bands. */
+function psiOf(people: readonly (readonly number[])[]): number {
+  const bands = report.scorecard!.psi_baseline;
+  const scores = people.map(scoreOf);
+  return bands.reduce((sum, { from, to, share }) => {
+    const inside = scores.filter((score) => score >= (from ?? 0) && score <= (to ?? 9999));
+    const actual = inside.length / people.length;
+    return sum + (actual - share) * Math.log(actual / share);
+  }, 0);
+}
+
+test("drift is counted from the package alone, and is the index of the scores as they are served", () => {
+  const trained = trainedCard(checkDraft(readDraft(files.model!), loadCatalogue()));
+  const cuts = baselineCuts(trained);
+  const score = countedScore(trained.card, trained.features.length);
+  const drift = (people: readonly (readonly number[])[], least: number) => {
+    const columns = trained.features.map((feature) => {
+      return Float64Array.from(people, (row) => row[FEATURES.indexOf(feature)]!);
+    });
+    const counts = new Float64Array(cuts.length + 1);
+    for (const linear of atOnce(linearScores(atOnce(applyDesign(columns, score.design)), score))) {
+      counts[binOf(linear, cuts)]! += 1;
+    }
+    return driftOf(trained, spreadOf(counts, cuts, least));
+  };
+  const same = drift(rows, 20);
+  expect(same).toMatchObject({ people: PEOPLE, level: "stable" });
+  expect(same.psi).toBeCloseTo(0, 12);
+  expect(same.bands).toHaveLength(trained.baseline.length);
+  const later = rows.map(([arrears, history, ...rest]) => [
+    Math.min(5, arrears! + 1),
+    history! * 0.8,
+    ...rest,
+  ]);
+  const told = drift(later, 20);
+  expect(told.psi).toBeCloseTo(psiOf(later), 10);
+  expect(told.psi).toBeGreaterThan(0.05);
+  // Where few are in a band it joins its neighbour, in what was as in what is.
+  const merged = drift(later, 400);
+  expect(merged.bands.length).toBeLessThan(told.bands.length);
+  expect(merged.bands[0]!.from).toBeNull();
+  for (const key of ["expected", "actual"] as const) {
+    expect(merged.bands.reduce((sum, band) => sum + band[key], 0)).toBeCloseTo(1, 10);
+  }
+  for (const { actual } of merged.bands) expect(actual * PEOPLE).toBeGreaterThan(399);
+  expect(merged.psi).toBeLessThanOrEqual(told.psi);
+});
+
+test.each([
+  [[0.5, 0.5], "stable", 0],
+  [[0.35, 0.65], "stable", 0.0929],
+  [[0.34, 0.66], "shifted", 0.1061],
+  [[0.27, 0.73], "shifted", 0.2288],
+  [[0.25, 0.75], "drifted", 0.2747],
+])("shares of %j where there were halves: %s", ([low, high], level, psi) => {
+  const halves = [
+    { from: null, share: 0.5 },
+    { from: 600, share: 0.5 },
+  ];
+  const trained = { card: { offset: 0, features: [] }, features: [], baseline: halves };
+  const [cut] = baselineCuts(trained) as [number];
+  const cells = [
+    { people: 10_000 * high!, below: cut },
+    { people: 10_000 * low!, below: null },
+  ];
+  expect(driftOf(trained, cells)).toMatchObject({ people: 10_000, level });
+  expect(driftOf(trained, cells).psi).toBeCloseTo(psi, 4);
+});
+
+test("a package that is no trained scorecard's has no drift", () => {
+  const opened = checkDraft(readDraft(files.model!), loadCatalogue());
+  const bent = (change: object) => () =>
+    trainedCard({
+      ...opened,
+      body: { ...opened.body, model: { ...opened.body.model, ...change } },
+    });
+  const [first] = opened.body.model.dimensions;
+  const invalid = expect.objectContaining({ code: "model-invalid" }) as Error;
+  expect(bent({ training: { kind: "expert" } })).toThrow(invalid);
+  const baseline = [1, 0].map((from) => ({ from, share: 0.5 }));
+  expect(bent({ training: { psi_baseline: baseline } })).toThrow(/has to ascend/);
+  expect(bent({ divisor: 2 })).toThrow(/not a trained scorecard/);
+  expect(bent({ dimensions: [{ ...first, base: 5 }] })).toThrow(/not a trained scorecard/);
 });
 
 test("the package fits the catalogue and names the report", () => {

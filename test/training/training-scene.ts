@@ -47,7 +47,7 @@ function subscriber(code: string, i: number) {
 
 const ASOF = new Date("2026-11-01T00:00:00Z");
 
-function plant(rawFolder: string, code: string): void {
+export function plant(rawFolder: string, code: string): void {
   const day = (yearsAgo: number, monthsAgo: number): string => {
     const date = new Date(ASOF);
     date.setUTCFullYear(date.getUTCFullYear() - yearsAgo);
@@ -83,9 +83,29 @@ export class TrainingBank {
   readonly keys: InstitutionKeys;
   readonly #commitmentKey = systemRandom.bytes(32);
 
-  constructor(federation: Federation, keys: InstitutionKeys, patienceMs?: number) {
+  constructor({ gatewayUrl }: Settings, keys: InstitutionKeys, patienceMs?: number) {
     this.keys = keys;
-    this.client = new TrainingClient(federation.settings.gatewayUrl, keys, patienceMs);
+    this.client = new TrainingClient(gatewayUrl, keys, patienceMs);
+  }
+
+  /** @param db the authority's. */
+  static async register(
+    settings: Settings,
+    db: Parameters<typeof addClient>[0],
+    clientId: string,
+    patienceMs?: number,
+  ): Promise<TrainingBank> {
+    const generated = generateClientKeys(settings.home, clientId);
+    generated.save();
+    await addClient(db, systemClock, {
+      client_id: clientId,
+      name: "Training Bank",
+      contact: "test@bank.example",
+      jwks: generated.jwks,
+      products: ["credit-score@1"] as never,
+      purposes: ["dpv:CreditChecking"],
+    });
+    return new TrainingBank(settings, readInstitutionKeys(settings.home, clientId), patienceMs);
   }
 
   async begin(
@@ -111,17 +131,20 @@ export class TrainingBank {
     return { state: await this.client.begin(JSON.stringify(wish)), people };
   }
 
-  /** What every province has approved: sends the labels, and opens the authority's side. */
-  async send({
-    state,
-    people,
-  }: Begun): Promise<{ admitted: AdmittedJob; authority: RemoteTraining }> {
+  /**
+   * What every province has approved: sends the labels, and opens the authority's side.
+   * @param onStep called before each question.
+   */
+  async send(
+    { state, people }: Begun,
+    onStep?: (step: number) => void,
+  ): Promise<{ admitted: AdmittedJob; authority: RemoteTraining }> {
     const { client } = this;
     const admitted = await client.admission(state.id);
     const now = await client.read(state.id);
     const commitmentKey = this.#commitmentKey;
     await sendLabels({ client, admitted, state: now, people, commitmentKey });
-    return { admitted, authority: remoteTraining(client, admitted.admission) };
+    return { admitted, authority: remoteTraining(client, admitted.admission, onStep) };
   }
 }
 
@@ -170,17 +193,8 @@ export async function openTrainingScene(options: FederationOptions = {}): Promis
     everybody: codes.flatMap(subscribersOf),
     folder,
     async register(clientId, patienceMs) {
-      const generated = generateClientKeys(settings.home, clientId);
-      generated.save();
-      await addClient(federation.authority.service.options.db, systemClock, {
-        client_id: clientId,
-        name: "Training Bank",
-        contact: "test@bank.example",
-        jwks: generated.jwks,
-        products: ["credit-score@1"] as never,
-        purposes: ["dpv:CreditChecking"],
-      });
-      return new TrainingBank(federation, readInstitutionKeys(settings.home, clientId), patienceMs);
+      const { db } = federation.authority.service.options;
+      return await TrainingBank.register(settings, db, clientId, patienceMs);
     },
     decide(id, decision, some = codes, note = "") {
       for (const code of some) decideTraining(folder(code), id, decision, systemClock, note);
