@@ -3,6 +3,7 @@
 // Institutions take turns. What waits is bounded by what few fan-outs can carry, shared by the institutions that wait: what is over
 // capacity is refused while it can still be asked elsewhere or later. Who has nothing waiting is never refused for what waits of others.
 // docs/decisions/091-turned-away-early.md.
+import { sha256Base64url } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import { HE_PARAMETERS } from "../crypto/index.ts";
 import type { ReleaseOutcome } from "../proto/index.ts";
@@ -57,7 +58,10 @@ export class Coalescer {
   readonly #known = new Map<string, Waiting>();
   /** Questions that are being verified, by the institution that they claim to be of, or of strangers. */
   readonly #held = new Map<string, number>();
-  /** Institutions of which a question was verified since the start: as many as are registered, at most. */
+  /**
+   * Institutions of which a question was verified since the start, by their ids' digests: the gateway's memory names nobody who
+   * does not ask just now. As many as are registered, at most.
+   */
   readonly #verified = new Set<string>();
   #waiting = 0;
   #inFlight = 0;
@@ -99,7 +103,7 @@ export class Coalescer {
 
   /** Anybody can make up ids; all that were made up have one institution's share of what is verified. */
   #claimed(clientId: string): string {
-    return this.#verified.has(clientId) ? clientId : STRANGERS;
+    return this.#verified.has(sha256Base64url(clientId)) ? clientId : STRANGERS;
   }
 
   /**
@@ -126,7 +130,7 @@ export class Coalescer {
    * @throws WjfError `overloaded`, `query-conflict`, or the fan-out's own failure.
    */
   async submit(query: PendingQuery): Promise<ReleaseOutcome> {
-    this.#verified.add(query.clientId);
+    this.#verified.add(sha256Base64url(query.clientId));
     const known = this.#known.get(query.item.query_id);
     if (known !== undefined) {
       if (!isSameQuestion(known.query, query)) throw new WjfError("query-conflict");
