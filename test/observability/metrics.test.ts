@@ -222,7 +222,7 @@ describe("after questions, a batch and refusals", () => {
     expect(total(samples, "wjf_authority_epoch_releases")).toBeGreaterThanOrEqual(9);
     expect(total(now, "wjf_authority_followers", { kind: "gateway" })).toBe(1);
     expect(total(now, "wjf_authority_followers", { kind: "node" })).toBe(3);
-    expect(total(now, "wjf_gateway_waiting_limit")).toBe(1024);
+    expect(total(now, "wjf_gateway_waiting_limit")).toBe(4096);
   });
 
   test("routes are patterns; what matches none is one series", async () => {
