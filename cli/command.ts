@@ -34,7 +34,7 @@ export function action<A extends unknown[]>(
 }
 
 /** Nothing of an unexpected error; standard error has it. */
-function failure(error: unknown): object {
+export function failure(error: unknown): object {
   const { code, detail } = error instanceof WjfError ? error : new WjfError("internal");
   const { title, next } = errorEntry(code);
   return { error: code, title, ...(detail !== undefined && { detail }), next };

@@ -76,8 +76,8 @@ export interface DriftBand {
 
 export interface Drift {
   readonly people: number;
-  /** Σ (a − e)·ln(a / e). */
-  readonly psi: number;
+  /** Σ (a − e)·ln(a / e) over the bands told, a lower bound of that over all; null when (nearly) all people are in one of several. */
+  readonly psi: number | null;
   readonly level: "stable" | "shifted" | "drifted";
   /** From the lowest score. */
   readonly bands: readonly DriftBand[];
@@ -105,6 +105,10 @@ export function driftOf(trained: TrainedCard, cells: readonly SpreadCell[]): Dri
     lowest = next;
     expected = 0;
   });
+  // Cells too small to be told left one band: the whole has moved into it, and nothing is left to compare.
+  if (bands.length === 1 && baseline.length > 1) {
+    return { people, psi: null, level: "drifted", bands };
+  }
   const psi = bands.reduce((sum, band) => {
     return sum + (band.actual - band.expected) * Math.log(band.actual / band.expected);
   }, 0);

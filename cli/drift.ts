@@ -151,5 +151,6 @@ function print(output: Output, { people, psi, level, bands }: Drift, sent: numbe
       `  ${from === null ? "lowest" : `from ${from}`}  then ${shares[0]}  now ${shares[1]}`,
     );
   });
-  output.line(`PSI ${psi.toFixed(4)}: ${SAID[level]}`);
+  const index = psi === null ? "No PSI, for (nearly) all are in one band" : `PSI ${psi.toFixed(4)}`;
+  output.line(`${index}: ${SAID[level]}`);
 }

@@ -21,13 +21,16 @@ export interface EnrolmentArguments {
 
 interface Place {
   readonly code: ProvinceCode;
+  readonly province: (typeof PROVINCES)[number];
   readonly secrets: string;
 }
 
 /** @throws WjfError `config-invalid`. */
 function placeOf(settings: Settings, province: string): Place {
   const code = parseWith(ProvinceCode, province, "config-invalid", "--province");
-  return { code, secrets: join(partyFolder(settings.home, code), "secrets") };
+  const found = PROVINCES.find((each) => each.code === code);
+  if (found === undefined) throw new WjfError("config-invalid", "--province: no such province");
+  return { code, province: found, secrets: join(partyFolder(settings.home, code), "secrets") };
 }
 
 /** What others give a node, by who does. */
@@ -81,9 +84,7 @@ export async function nodeInit(output: Output, options: { province: string }): P
 /** @param isRenewal a pair that is to follow the one in force; the running node takes it when the roster does. */
 export function nodeEnrol(output: Output, options: EnrolmentArguments, isRenewal: boolean): void {
   const settings = readSettings();
-  const { code, secrets } = placeOf(settings, options.province);
-  const province = PROVINCES.find((each) => each.code === code);
-  if (province === undefined) throw new WjfError("config-invalid", "--province: no such province");
+  const { code, province, secrets } = placeOf(settings, options.province);
   const keys = isRenewal ? renewNodeKeys(secrets) : enrolNode(secrets);
   const endpoint = options.endpoint ?? `127.0.0.1:${nodePort(settings, code)}`;
   const enrolment = parseWith(

@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import { cacheFolder, nodePort, readSettings, type Settings } from "../core/config.ts";
 import { ProvinceCode } from "../core/ids.ts";
 import { parseWith } from "../core/parse.ts";
-import { NODE_V8_FLAGS } from "../core/process.ts";
+import { EX_CONFIG, NODE_V8_FLAGS } from "../core/process.ts";
+import { WjfError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
+import { failure } from "./command.ts";
 import type { Output } from "./output.ts";
 
 export interface ServeOptions {
@@ -25,6 +27,7 @@ const SCRIPTS: Readonly<Record<Kind, string>> = {
 
 export async function serve(output: Output, kind: Kind, options: ServeOptions): Promise<void> {
   const { province, metricsPort } = options;
+  let isReady = false;
   await runScript(scriptPath(SCRIPTS[kind]), {
     flags: kind === "node" ? NODE_V8_FLAGS : [],
     args: [
@@ -34,10 +37,14 @@ export async function serve(output: Output, kind: Kind, options: ServeOptions): 
     // Standard output is for the one document.
     stdout: output.json ? 2 : "inherit",
     onReady: (pid) => {
+      isReady = true;
       const addresses = addressesOf(kind, options, readSettings());
       output.result({ party: province ?? kind, version: VERSION, pid, addresses });
     },
   });
+  if (isReady || process.exitCode === 0) return;
+  const code = process.exitCode === EX_CONFIG ? "config-invalid" : "internal";
+  output.result(failure(new WjfError(code, "it did not start: standard error says why")));
 }
 
 /** host:port of each listener, by what is spoken there. */

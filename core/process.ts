@@ -10,7 +10,7 @@ export interface ReadyMessage {
 }
 
 /** Exit status for a refusal to start (sysexits EX_CONFIG). */
-const EX_CONFIG = 78;
+export const EX_CONFIG = 78;
 
 export async function runService(
   start: () => Promise<AsyncDisposable>,

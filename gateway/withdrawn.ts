@@ -7,7 +7,7 @@ import { type CoalescerLimits, DEFAULT_LIMITS } from "./coalescer.ts";
 import { describeGroup, type FanOutParts } from "./fan-out.ts";
 import type { PendingQuery } from "./pending-query.ts";
 
-/** One small group at a time, apart from the questions that can be answered: who asks on and on fills neither log nor queue. */
+/** One small group at a time, apart from the questions that can be answered: who asks on and on fills no queue, and the log slowly. */
 export const WITHDRAWN_LIMITS: CoalescerLimits = {
   ...DEFAULT_LIMITS,
   inFlight: 1,

@@ -8,6 +8,7 @@ import type { Logger } from "../../core/log.ts";
 import type { AtRest } from "../at-rest.ts";
 import type { Client } from "../clients.ts";
 import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
+import type { Receipt } from "../log/index.ts";
 import type { LeafDraft } from "../log/leaf.ts";
 import { QueryBudget } from "../query-budget.ts";
 import { type EarlierRelease, readClients, readEarlier } from "../release/release-reads.ts";
@@ -66,7 +67,7 @@ export async function settleRows(
   const answered = decided.filter((row): row is Answered => "leaf" in row);
   const receipts = await parts.ledger.log.receipts(answered.map(({ leaf }) => leaf));
   const told = answered.map(({ row, answer, client }, i) => {
-    return { row, answer, client, receipt: receipts[i]?.text ?? "" };
+    return { row, answer, client, receipt: (receipts[i] as Receipt).text };
   });
   const settled = [...refused, ...told];
   return { settled, open: decided.filter((row): row is CheckedRow => "question" in row) };

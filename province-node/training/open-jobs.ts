@@ -170,7 +170,9 @@ export class OpenJobs implements Disposable {
   [Symbol.dispose](): void {
     if (this.#working !== undefined) this.close(this.#working.id);
     for (const id of this.#open.keys()) this.close(id);
-    void this.#turn.then(async () => (await this.#scheme)?.[Symbol.dispose]());
+    void this.#turn
+      .then(async () => (await this.#scheme)?.[Symbol.dispose]())
+      .catch(() => undefined);
   }
 }
 

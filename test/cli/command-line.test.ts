@@ -115,6 +115,15 @@ test("gateway serve --json: one document once it serves, logs beside it, the exi
   expect(err.join("")).toContain('"msg":"ready"');
 });
 
+test("serve --json of a service that does not start: one document that says so", async () => {
+  // A node of which there is no folder.
+  const line = ["node", "serve", "--province", "62", "--json"];
+  const { status, stdout, stderr } = await wjf(line);
+  expect(status).toBe(78);
+  expect(JSON.parse(stdout)).toMatchObject({ error: "config-invalid" });
+  expect(stderr).not.toBe("");
+});
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

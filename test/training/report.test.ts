@@ -215,7 +215,7 @@ test("drift is counted from the package alone, and is the index of the scores as
     expect(merged.bands.reduce((sum, band) => sum + band[key], 0)).toBeCloseTo(1, 10);
   }
   for (const { actual } of merged.bands) expect(actual * PEOPLE).toBeGreaterThan(399);
-  expect(merged.psi).toBeLessThanOrEqual(told.psi);
+  expect(merged.psi).toBeLessThanOrEqual(Number(told.psi));
 });
 
 test.each([
@@ -237,6 +237,17 @@ test.each([
   ];
   expect(driftOf(trained, cells)).toMatchObject({ people: 10_000, level });
   expect(driftOf(trained, cells).psi).toBeCloseTo(psi, 4);
+});
+
+test("all in one band of several is no index of 0: much has changed", () => {
+  const quarters = [null, 500, 600, 700].map((from) => ({ from, share: 0.25 }));
+  const trained = { card: { offset: 0, features: [] }, features: [], baseline: quarters };
+  const told = driftOf(
+    trained,
+    spreadOf(Float64Array.of(0, 1000, 0, 19), baselineCuts(trained), 20),
+  );
+  expect(told).toMatchObject({ people: 1019, psi: null, level: "drifted" });
+  expect(told.bands).toEqual([{ from: null, expected: 1, actual: 1 }]);
 });
 
 test("a package that is no trained scorecard's has no drift", () => {
