@@ -9,9 +9,9 @@ import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProvinceCode } from "../core/ids.ts";
-import { parseJsonWith, parseWith } from "../core/parse.ts";
+import { parseWith } from "../core/parse.ts";
 import { systemRandom } from "../core/random.ts";
-import { driftDigest, TrainingWish } from "../consent/index.ts";
+import { driftDigest } from "../consent/index.ts";
 import { keyFolder } from "./client-keys.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
 import { baselineCuts, type Drift, driftOf, type TrainedCard, trainedCard } from "./drift-card.ts";
@@ -21,7 +21,7 @@ import { remoteTraining } from "./remote-training.ts";
 import { readLabels } from "./train-labels.ts";
 import { countedScore } from "./train-scorecard.ts";
 import type { TrainArguments } from "./train.ts";
-import { approval, commitmentKey, keepBegun, readBegun, upload } from "./training-begun.ts";
+import { approvedJob, commitmentKey, keepBegun, readBegun, upload } from "./training-begun.ts";
 import { TrainingClient } from "./training-client.ts";
 import { wishFor } from "./training-upload.ts";
 
@@ -60,20 +60,12 @@ export async function drift(output: Output, args: DriftArguments): Promise<void>
   requireSame(begun.people, sha256, begun.people_sha256);
   const trained = readCard(begun.package);
   requireSame(begun.package, sha256Hex(readText(begun.package)), begun.package_sha256);
-  const { job } = parseJsonWith(TrainingWish, begun.wish, "config-invalid", "training job");
-  const state = await client.begin(begun.wish);
-  output.line(`Drift job ${job.id}: ${state.state}`);
-  output.line(`If this is interrupted: wjf drift --resume ${job.id}`);
-  if (!args.wait) {
-    output.result({ job: job.id, state: state.state });
-    return;
-  }
-  if (state.state === "waiting") {
-    output.line(`Waiting for the provinces' operators: wjf node training approve ${job.id}`);
-  }
-  const approved = await approval(client, state);
+  const { wait } = args;
+  const approved = await approvedJob(output, client, { wish: begun.wish, kind: "drift", wait });
+  if (approved === undefined) return;
+  const { job, state } = approved;
   const admitted = await client.admission(job.id);
-  await upload(approved, { client, admitted, people, folder }, output);
+  await upload(state, { client, admitted, people, folder }, output);
   const authority = remoteTraining(client, admitted.admission);
   await authority.admit();
   const { cuts, ...score } = questionOf(trained);

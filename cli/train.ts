@@ -9,9 +9,9 @@ import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config.ts";
 import { WjfError } from "../core/errors.ts";
 import { ProvinceCode } from "../core/ids.ts";
-import { parseJsonWith, parseWith } from "../core/parse.ts";
+import { parseWith } from "../core/parse.ts";
 import { systemRandom } from "../core/random.ts";
-import { TrainingWish } from "../consent/index.ts";
+import type { TrainingWish } from "../consent/index.ts";
 import { keyFolder } from "./client-keys.ts";
 import { readInstitutionKeys } from "./demo-institution.ts";
 import type { Output } from "./output.ts";
@@ -21,7 +21,7 @@ import type { TrainingResult } from "./train-job.ts";
 import { type LabelFile, readLabels } from "./train-labels.ts";
 import { stopwatch, trainModel, TRAINING_DEFAULTS, type TrainingOptions } from "./train-model.ts";
 import { DEFAULT_SCALE } from "./train-scorecard.ts";
-import { approval, commitmentKey, keepBegun, readBegun, upload } from "./training-begun.ts";
+import { approvedJob, commitmentKey, keepBegun, readBegun, upload } from "./training-begun.ts";
 import { TrainingClient } from "./training-client.ts";
 import { wishFor } from "./training-upload.ts";
 
@@ -88,21 +88,13 @@ export async function train(output: Output, args: TrainArguments): Promise<void>
   if (sha256 !== begun.labels_sha256) {
     throw new WjfError("labels-invalid", `${begun.labels}: changed since the job was begun`);
   }
-  const { job } = parseJsonWith(TrainingWish, begun.wish, "config-invalid", "training job");
-  const state = await client.begin(begun.wish);
-  output.line(`Training job ${job.id}: ${state.state}`);
-  output.line(`If this is interrupted: wjf train --resume ${job.id}`);
-  if (!args.wait) {
-    output.result({ job: job.id, state: state.state });
-    return;
-  }
-  if (state.state === "waiting") {
-    output.line(`Waiting for the provinces' operators: wjf node training approve ${job.id}`);
-  }
-  const approved = await approval(client, state);
+  const { wait } = args;
+  const approved = await approvedJob(output, client, { wish: begun.wish, kind: "train", wait });
+  if (approved === undefined) return;
+  const { job, state } = approved;
   const clock = stopwatch();
   const admitted = await client.admission(job.id);
-  const bank = await upload(approved, { client, admitted, people, folder }, output);
+  const bank = await upload(state, { client, admitted, people, folder }, output);
   const labels = clock();
   using progress = output.progress("questions", USUAL_STEPS);
   const authority = remoteTraining(client, admitted.admission, (step) =>

@@ -8,11 +8,17 @@ import { WjfError } from "../core/errors.ts";
 import { parseJsonWith, parseWith } from "../core/parse.ts";
 import { systemRandom } from "../core/random.ts";
 import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
+import { TrainingWish } from "../consent/index.ts";
 import type { Output } from "./output.ts";
 import type { TrainingClient, TrainingState } from "./training-client.ts";
 import { sendLabels } from "./training-upload.ts";
 
 const POLL_MS = 1000;
+
+/** The command. */
+type Kind = "train" | "drift";
+
+const NAMES: Readonly<Record<Kind, string>> = { train: "Training", drift: "Drift" };
 
 export function keepBegun(folder: string, id: string, begun: object): void {
   writeSecretFile(begunPath(folder, id), JSON.stringify(begun));
@@ -35,11 +41,38 @@ export function commitmentKey(folder: string): Buffer {
   return readSecretFile(path);
 }
 
-/** @throws WjfError `training-ended` when a province refuses, or the job's time is over. */
-export async function approval(
+/** A job of `wjf train` or `wjf drift` as it was signed, and how far it is with the provinces. */
+export interface ApprovedJob {
+  readonly job: TrainingWish["job"];
+  readonly state: TrainingState;
+}
+
+/**
+ * Begins a job, or goes on with it, until its provinces have approved; says how to go on with it.
+ * @param wait false: what was begun is the command's result, and there is nothing to go on with here.
+ * @throws WjfError `training-ended` as `approval`.
+ */
+export async function approvedJob(
+  output: Output,
   client: TrainingClient,
-  begun: TrainingState,
-): Promise<TrainingState> {
+  { wish, kind, wait }: { readonly wish: string; readonly kind: Kind; readonly wait: boolean },
+): Promise<ApprovedJob | undefined> {
+  const { job } = parseJsonWith(TrainingWish, wish, "config-invalid", "training job");
+  const state = await client.begin(wish);
+  output.line(`${NAMES[kind]} job ${job.id}: ${state.state}`);
+  output.line(`If this is interrupted: wjf ${kind} --resume ${job.id}`);
+  if (!wait) {
+    output.result({ job: job.id, state: state.state });
+    return undefined;
+  }
+  if (state.state === "waiting") {
+    output.line(`Waiting for the provinces' operators: wjf node training approve ${job.id}`);
+  }
+  return { job, state: await approval(client, state) };
+}
+
+/** @throws WjfError `training-ended` when a province refuses, or the job's time is over. */
+async function approval(client: TrainingClient, begun: TrainingState): Promise<TrainingState> {
   for (let now = begun; ; now = await client.read(begun.id)) {
     if (now.state === "approved") return now;
     if (now.state !== "waiting") {
