@@ -121,19 +121,26 @@ export const GUARDS: readonly Guard[] = [
   {
     guard: "a node remembers the masks' nonce, not the digest",
     file: "province-node/fan-out-guard.ts",
-    source: 'maskNonce(digest).toString("latin1")',
-    without: 'digest.toString("latin1")',
+    source: "const nonce = maskNonce(digest);",
+    without: "const nonce = digest;",
     test: "test/province-node/fan-out-guard.test.ts",
     named: "another digest that begins with the masks' nonce",
   },
   {
     guard: "a node that can remember no more fan-outs refuses them",
     file: "province-node/fan-out-guard.ts",
-    source:
-      'if (answered.size >= this.maxFanOuts) throw new WjfError("epoch-unknown", "used up here");',
-    without: "if (answered.size >= this.maxFanOuts) answered.clear();",
+    source: 'if (isFull) throw new WjfError("epoch-unknown", "used up here");',
+    without: "if (isFull) memory.forget(roster);",
     test: "test/province-node/fan-out-guard.test.ts",
     named: "junk does not make room for a repetition",
+  },
+  {
+    guard: "a node that is restarted remembers what it answered",
+    file: "province-node/start.ts",
+    source: 'FanOutMemory.open(join(folder, "fan-outs.db"))',
+    without: 'FanOutMemory.open(":memory:")',
+    test: "test/attacks/replay-after-restart.test.ts",
+    named: "a fan-out that was answered is not answered again by a node that was killed",
   },
   {
     guard: "a node's receipt is about this fan-out and this ciphertext",
