@@ -9,7 +9,9 @@ import { openScene, type Scene } from "../federation/scene.ts";
 
 const REPEATED = expect.objectContaining({
   code: "descriptor-invalid",
-  detail: "answered before",
+  cause: expect.objectContaining({
+    details: expect.stringMatching(/answered before$/) as string,
+  }) as Error,
 }) as Error;
 const PROVINCE = "11";
 

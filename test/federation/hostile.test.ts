@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { join } from "node:path";
 import { disableClient } from "../../consent/clients.ts";
 import { ConsentOperator } from "../../consent/index.ts";
-import { consentTables } from "../../consent/ledger.ts";
 import { sha256 } from "../../core/canonical.ts";
 import { systemClock } from "../../core/clock.ts";
 import { partyFolder } from "../../core/config.ts";
@@ -77,7 +76,7 @@ describe("who is registered", () => {
       expect(bank).toBe(true);
       seen.push(newcomer);
       if (seen.length === 1) await Bank.register(scene.federation, { clientId: "newcomer" });
-      if (seen.length === 2) await disableClient(consentTables(db), systemClock, "newcomer");
+      if (seen.length === 2) await disableClient(db, systemClock, "newcomer");
       if (seen.length === 3) stop.abort();
     }
     expect(seen).toEqual([false, true, false]);
