@@ -143,6 +143,22 @@ export const GUARDS: readonly Guard[] = [
     named: "a fan-out that was answered is not answered again by a node that was killed",
   },
   {
+    guard: "an id that no institution has is a stranger's",
+    file: "gateway/coalescer.ts",
+    source: "return this.#isInstitution(clientId) ? clientId : STRANGERS;",
+    without: "return this.#isInstitution(STRANGERS) ? STRANGERS : clientId;",
+    test: "test/gateway/coalescer.test.ts",
+    named: "ids that no institution has count as one",
+  },
+  {
+    guard: "ciphertexts that are made to cancel are refused before SEAL throws",
+    file: "crypto/serial-form.ts",
+    source: "if (this.#coefficients.every((coefficient) => coefficient === 0n)) {",
+    without: "if (this.#coefficients.length === 0) {",
+    test: "test/training/protection.test.ts",
+    named: "parts that are made to cancel are refused by name",
+  },
+  {
     guard: "a node's receipt is about this fan-out and this ciphertext",
     file: "gateway/fan-out.ts",
     source: 'if (!about) throw new WjfError("receipt-invalid", "it is about something else");',
