@@ -113,8 +113,9 @@ export const GUARDS: readonly Guard[] = [
   {
     guard: "a node answers a fan-out once",
     file: "province-node/fan-out-guard.ts",
-    source: 'if (answered.has(nonce)) throw new WjfError("descriptor-invalid", "answered before");',
-    without: "",
+    source:
+      'if (memory.has(roster, nonce)) throw new WjfError("descriptor-invalid", "answered before");',
+    without: "if (memory.has(roster, nonce)) return roster.fanOuts;",
     test: "test/federation/refusals.test.ts",
     named: "one descriptor twice",
   },
