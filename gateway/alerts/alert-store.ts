@@ -4,9 +4,10 @@ import type { Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import { chunks } from "../../core/database.ts";
 import type { GatewayDb, GatewayTx } from "../database.ts";
-import type { Destination } from "./outbox.ts";
+import { type Destination, lockStream } from "./outbox.ts";
 import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
 import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
+import { bringAllForward, bringForward, putOff } from "./sink-moments.ts";
 
 export type Alert = Selectable<AlertTable>;
 export type AlertAttempt = Selectable<AlertAttemptTable>;
@@ -29,6 +30,8 @@ export interface AlertStoreOptions {
 /** At most so many of what one institution is to be told at one sink. */
 export interface Claim extends Destination {
   readonly limit: number;
+  /** Milliseconds: the sink is left alone until then, whatever is due, unless something new comes for it. */
+  readonly restUntilMs?: number;
 }
 
 export class AlertStore {
@@ -44,55 +47,13 @@ export class AlertStore {
     this.#onGone = onGone;
   }
 
-  /** Where something is due: sinks, each of one institution. */
+  /** Where something is due: sinks, each of one institution; those first that have waited longest. */
   async waiting(): Promise<Destination[]> {
-    // From one sink to the next: each costs a look into the index, and its backlog nothing.
     return await this.#db
-      .withRecursive("waiting(client_id, sink)", (db) =>
-        db
-          .selectFrom("alert_stream")
-          .select((eb) => [
-            "alert_stream.client_id",
-            eb
-              .selectFrom("alert")
-              .select((on) => on.fn.min<string | null>("alert.sink").as("first"))
-              .whereRef("alert.client_id", "=", "alert_stream.client_id")
-              .where("alert.state", "=", "pending")
-              .as("sink"),
-          ])
-          .unionAll(
-            db
-              .selectFrom("waiting")
-              .select((eb) => [
-                "waiting.client_id",
-                eb
-                  .selectFrom("alert")
-                  .select((on) => on.fn.min<string | null>("alert.sink").as("next"))
-                  .whereRef("alert.client_id", "=", "waiting.client_id")
-                  .where("alert.state", "=", "pending")
-                  .whereRef("alert.sink", ">", "waiting.sink")
-                  .as("sink"),
-              ])
-              .where("waiting.sink", "is not", null),
-          ),
-      )
-      .selectFrom("waiting")
-      .select(["waiting.client_id as clientId", "waiting.sink as sink"])
-      .where("waiting.sink", "is not", null)
-      .where((eb) =>
-        eb.exists(
-          eb
-            .selectFrom("alert")
-            .select("alert.seq")
-            .whereRef("alert.client_id", "=", "waiting.client_id")
-            .whereRef("alert.sink", "=", "waiting.sink")
-            .where("alert.state", "=", "pending")
-            .where("alert.due_at", "<=", this.#clock.nowMs()),
-        ),
-      )
-      .orderBy("clientId")
-      .orderBy("sink")
-      .$narrowType<{ sink: string }>()
+      .selectFrom("alert_sink")
+      .select(["client_id as clientId", "sink"])
+      .where("next_at", "<=", this.#clock.nowMs())
+      .orderBy("next_at")
       .execute();
   }
 
@@ -119,7 +80,14 @@ export class AlertStore {
     return await this.#db.transaction().execute(async (tx) => {
       const holder = { owner: this.#owner, clock: this.#clock, onGone: this.#onGone };
       const givenUp = await recordSettlements(tx, settlements, holder);
-      return { givenUp, claimed: isClaiming ? await this.#claim(tx, claim) : [] };
+      const claimed = isClaiming ? await this.#claim(tx, claim) : [];
+      const touched = settlements.map(({ alert }) => destinationOf(alert));
+      if (claim !== undefined) touched.push(claim);
+      // Last: it is the rows as they are now that say when something is due.
+      for (const to of distinct(touched)) {
+        await putOff(tx, this.#db.engine, to, claim?.restUntilMs ?? 0);
+      }
+      return { givenUp, claimed };
     });
   }
 
@@ -166,7 +134,9 @@ export class AlertStore {
   async release(alerts: readonly Alert[]): Promise<void> {
     if (alerts.length === 0) return;
     const alike = Map.groupBy(alerts, ({ client_id, attempts }) => `${client_id} ${attempts}`);
+    const earliest = Math.min(...alerts.map(({ since }) => since));
     await this.#db.transaction().execute(async (tx) => {
+      for (const to of distinct(alerts.map(destinationOf))) await bringForward(tx, to, earliest);
       for (const chunk of [...alike.values()].flatMap((some) => chunks(some))) {
         const [{ client_id, attempts }] = chunk as [Alert];
         await tx
@@ -213,14 +183,18 @@ export class AlertStore {
   /** Dead letters become due again, all of an institution's or one. @returns how many. */
   async redeliver(clientId: string, seq?: number): Promise<number> {
     const now = this.#clock.nowMs();
-    let query = this.#db
-      .updateTable("alert")
-      .set({ state: "pending", due_at: now, since: now, settled_at: null })
-      .where("client_id", "=", clientId)
-      .where("state", "=", "dead");
-    if (seq !== undefined) query = query.where("seq", "=", seq);
-    const { numUpdatedRows } = await query.executeTakeFirst();
-    return Number(numUpdatedRows);
+    return await this.#db.transaction().execute(async (tx) => {
+      await lockStream(tx, clientId);
+      let query = tx
+        .updateTable("alert")
+        .set({ state: "pending", due_at: now, since: now, settled_at: null })
+        .where("client_id", "=", clientId)
+        .where("state", "=", "dead");
+      if (seq !== undefined) query = query.where("seq", "=", seq);
+      const { numUpdatedRows } = await query.executeTakeFirst();
+      if (numUpdatedRows > 0n) await bringAllForward(tx, clientId, now);
+      return Number(numUpdatedRows);
+    });
   }
 
   async countPending(): Promise<number> {
@@ -253,4 +227,12 @@ export class AlertStore {
     });
     if (gone.numDeletedRows > 0n) await this.#db.scrub("alert");
   }
+}
+
+function destinationOf({ client_id: clientId, sink }: Alert): Destination {
+  return { clientId, sink };
+}
+
+function distinct(destinations: readonly Destination[]): Iterable<Destination> {
+  return new Map(destinations.map((to) => [`${to.clientId} ${to.sink}`, to])).values();
 }

@@ -1,9 +1,10 @@
 // The delivery on either engine, over sinks that the test plays: leases, retries, dead letters, fairness. Failure would be an alert
 // that is neither delivered nor dead nor pending, one that is tried by two replicas at once, or a sink that waits for another. An alert that arrives twice is not a failure: its id is the same.
 import { generateKeyPairSync } from "node:crypto";
+import type { Kysely } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
-import { openDatabase } from "../../core/database.ts";
+import { type Migration, openDatabase } from "../../core/database.ts";
 import { silentLogger } from "../../core/log.ts";
 import type { Random } from "../../core/random.ts";
 import { type Alert, AlertStore, type Claim, LEASE_MS } from "../../gateway/alerts/alert-store.ts";
@@ -14,6 +15,7 @@ import { AT_ONCE } from "../../gateway/alerts/retry.ts";
 import type { AlertOutcome } from "../../gateway/alerts/schema.ts";
 import type { Attempt } from "../../gateway/alerts/send.ts";
 import type { Settlement } from "../../gateway/alerts/settlements.ts";
+import { putOff } from "../../gateway/alerts/sink-moments.ts";
 import { gatewayMigrations, type GatewayDb, type GatewaySchema } from "../../gateway/database.ts";
 import { event } from "./outbox-suite.ts";
 
@@ -50,7 +52,15 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       clock = new ManualClock(1_800_000_000_000);
       store = new AlertStore({ db, clock, owner: "one" });
     });
-    afterEach(() => db.destroy());
+    afterEach(async () => {
+      // Whatever a test did: a sink that something is pending for is looked for, and no other.
+      const pending = db.selectFrom("alert").where("state", "=", "pending");
+      const sinks = await pending.select(["client_id", "sink"]).distinct().execute();
+      const looked = await db.selectFrom("alert_sink").select(["client_id", "sink"]).execute();
+      await db.destroy();
+      const known = (rows: typeof sinks) => rows.map((row) => `${row.client_id} ${row.sink}`);
+      expect(known(looked).toSorted()).toEqual(known(sinks).toSorted());
+    });
 
     const sinkOf = (clientId: string): string => `https://${clientId}.example/alerts`;
 
@@ -161,6 +171,62 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       expect(new Set(dead.map(({ outcome }) => outcome))).toEqual(new Set(["connect"]));
       // One or a few an hour for all of them together, and not fifty.
       expect(tries).toBeLessThan(50 * 24);
+    });
+
+    test("a look sees the sinks that something is due for, and no others", async () => {
+      const waiting = async () => (await store.waiting()).map(({ clientId }) => clientId);
+      await put("bank", "a", "b");
+      clock.advance(1);
+      await put("lender", "c");
+      expect(await waiting()).toEqual(["bank", "lender"]);
+      const [held] = await claim(store, 1);
+      // Another is due still.
+      expect(await waiting()).toEqual(["bank", "lender"]);
+      await claim(store, 1);
+      expect(await waiting()).toEqual(["lender"]);
+      await store.release([held as Alert]);
+      expect(await waiting()).toEqual(["bank", "lender"]);
+      await using carrier = delivery((_, sink) =>
+        sink === sinkOf("lender") ? "delivered" : "status-4xx",
+      );
+      await round(carrier);
+      expect(await waiting()).toEqual([]);
+      const later = { ...event("later"), time: clock.nowMs() / 1000 + 3600 };
+      const to = { clientId: "lender", sink: sinkOf("lender") };
+      await db.transaction().execute(async (tx) => await enqueue(tx, to, [later]));
+      expect(await waiting()).toEqual([]);
+      clock.advance(3_600_000);
+      // And the lease of the one that nobody gave back.
+      expect((await waiting()).toSorted()).toEqual(["bank", "lender"]);
+    });
+
+    test("a sink that is away is not looked at before it is tried again, but for what is new", async () => {
+      await put("bank", ...numbered(2 * AT_ONCE));
+      await using carrier = delivery(() => "connect");
+      for (let minutes = 0; minutes < 20; minutes++) {
+        await round(carrier);
+        clock.advance(60_000);
+      }
+      await round(carrier);
+      // Away for twenty minutes, it rests for half a minute at least; all of it is due, a second later at most.
+      clock.advance(10_000);
+      expect(await store.waiting()).toEqual([]);
+      expect(await claim(store, 1)).toHaveLength(1);
+      await put("bank", "new");
+      expect(await store.waiting()).toHaveLength(1);
+    });
+
+    test("sinks that had something pending when this came are looked at", async () => {
+      await put("bank", "a", "b");
+      await put("lender", "c");
+      await db.schema.dropTable("alert_sink").execute();
+      const { up } = gatewayMigrations.find(({ name }) =>
+        name.endsWith("-alert-sinks"),
+      ) as Migration;
+      await up(db as unknown as Kysely<unknown>, { bytes: "blob" });
+      expect((await store.waiting()).map(({ sink }) => sink).toSorted()).toEqual(
+        ["bank", "lender"].map(sinkOf),
+      );
     });
 
     test("a dead letter that is wanted after all has three days again", async () => {
@@ -391,6 +457,32 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       await round(carrier);
       const attempts = (await store.read("bank", 0, 100)).map((alert) => alert.attempts);
       expect(Math.min(...attempts)).toBe(1);
+    });
+
+    test("on PostgreSQL, what is enqueued while its sink is put off is looked for all the same", async () => {
+      if (db.engine !== "postgres") return;
+      await put("bank", "a");
+      const to = { clientId: "bank", sink: sinkOf("bank") };
+      // Enqueued first, committed last: the row is somebody else's, and stays as it is.
+      await db.transaction().execute(async (tx) => {
+        await enqueue(tx, to, [event("b")]);
+        expect(await claim(store, 9)).toHaveLength(1);
+      });
+      expect(await store.waiting()).toHaveLength(1);
+      // Put off first: what is enqueued meanwhile waits, and then finds that it has to be brought forward.
+      const putting = Promise.withResolvers<void>();
+      const claimed = Promise.withResolvers<void>();
+      const held = db.transaction().execute(async (tx) => {
+        await tx.updateTable("alert").set({ state: "delivered", settled_at: 1 }).execute();
+        await putOff(tx, "postgres", to, 0);
+        claimed.resolve();
+        await putting.promise;
+      });
+      await claimed.promise;
+      const enqueued = put("bank", "c");
+      putting.resolve();
+      await Promise.all([held, enqueued]);
+      expect(await store.waiting()).toHaveLength(1);
     });
 
     test("on PostgreSQL, what another replica is claiming is not waited for", async () => {
