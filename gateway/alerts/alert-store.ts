@@ -1,9 +1,9 @@
 // The alerts on the storage layer, and the leases by which replicas share them: who claims an alert has it until its lease runs
 // out, and every write of a holder is conditional on it. Transactions and queries only; when to try again is retry.ts's business.
-import type { Selectable } from "kysely";
+import type { ExpressionBuilder, Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import { chunks } from "../../core/database.ts";
-import type { GatewayDb, GatewayTx } from "../database.ts";
+import type { GatewayDb, GatewaySchema, GatewayTx } from "../database.ts";
 import { type Destination, lockStream } from "./outbox.ts";
 import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
 import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
@@ -32,6 +32,12 @@ export interface Claim extends Destination {
   readonly limit: number;
   /** Milliseconds: the sink is left alone until then, whatever is due, unless something new comes for it. */
   readonly restUntilMs?: number;
+}
+
+export interface Reader {
+  readonly clientId: string;
+  /** Thumbprint of the key that proves it, where nothing else does: then only what is told of the watches that it signed. */
+  readonly jkt?: string;
 }
 
 export class AlertStore {
@@ -157,42 +163,56 @@ export class AlertStore {
     });
   }
 
+  /** The institution that a key alone speaks for; none, if watches of several were signed with it, or of nobody. */
+  async readerBy(jkt: string): Promise<Reader | undefined> {
+    const ofKey = this.#db.selectFrom("watch").select("client_id").where("jkt", "=", jkt).limit(1);
+    const first = await ofKey.orderBy("client_id").executeTakeFirst();
+    const last = await ofKey.orderBy("client_id", "desc").executeTakeFirst();
+    if (first === undefined || first.client_id !== last?.client_id) return undefined;
+    return { clientId: first.client_id, jkt };
+  }
+
   /** An institution's alerts after a cursor, in their order. */
-  async read(clientId: string, after: number, limit: number, state?: AlertState): Promise<Alert[]> {
+  async read(reader: Reader, after: number, limit: number, state?: AlertState): Promise<Alert[]> {
     let query = this.#db
       .selectFrom("alert")
       .selectAll()
-      .where("client_id", "=", clientId)
+      .where((eb) => isOwn(eb, reader))
       .where("seq", ">", after);
     if (state !== undefined) query = query.where("state", "=", state);
     return await query.orderBy("seq").limit(limit).execute();
   }
 
   /** What became of one alert, attempt by attempt; the newest first. */
-  async attempts(clientId: string, seq: number, limit: number): Promise<AlertAttempt[]> {
+  async attempts(reader: Reader, seq: number, limit: number): Promise<AlertAttempt[]> {
     return await this.#db
-      .selectFrom("alert_attempt")
-      .selectAll()
-      .where("client_id", "=", clientId)
-      .where("seq", "=", seq)
-      .orderBy("attempt", "desc")
+      .selectFrom("alert")
+      .innerJoin("alert_attempt", (join) =>
+        join
+          .onRef("alert_attempt.client_id", "=", "alert.client_id")
+          .onRef("alert_attempt.seq", "=", "alert.seq"),
+      )
+      .selectAll("alert_attempt")
+      .where((eb) => isOwn(eb, reader))
+      .where("alert.seq", "=", seq)
+      .orderBy("alert_attempt.attempt", "desc")
       .limit(limit)
       .execute();
   }
 
   /** Dead letters become due again, all of an institution's or one. @returns how many. */
-  async redeliver(clientId: string, seq?: number): Promise<number> {
+  async redeliver(reader: Reader, seq?: number): Promise<number> {
     const now = this.#clock.nowMs();
     return await this.#db.transaction().execute(async (tx) => {
-      await lockStream(tx, clientId);
+      await lockStream(tx, reader.clientId);
       let query = tx
         .updateTable("alert")
         .set({ state: "pending", due_at: now, since: now, settled_at: null })
-        .where("client_id", "=", clientId)
+        .where((eb) => isOwn(eb, reader))
         .where("state", "=", "dead");
       if (seq !== undefined) query = query.where("seq", "=", seq);
       const { numUpdatedRows } = await query.executeTakeFirst();
-      if (numUpdatedRows > 0n) await bringAllForward(tx, clientId, now);
+      if (numUpdatedRows > 0n) await bringAllForward(tx, reader.clientId, now);
       return Number(numUpdatedRows);
     });
   }
@@ -227,6 +247,13 @@ export class AlertStore {
     });
     if (gone.numDeletedRows > 0n) await this.#db.scrub("alert");
   }
+}
+
+function isOwn(eb: ExpressionBuilder<GatewaySchema, "alert">, { clientId, jkt }: Reader) {
+  const ofClient = eb("alert.client_id", "=", clientId);
+  if (jkt === undefined) return ofClient;
+  const watch = eb.selectFrom("watch").select("watch.id").where("watch.jkt", "=", jkt);
+  return eb.and([ofClient, eb.exists(watch.whereRef("watch.id", "=", "alert.subject"))]);
 }
 
 function destinationOf({ client_id: clientId, sink }: Alert): Destination {
