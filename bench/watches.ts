@@ -46,7 +46,7 @@ const STALLED_MS = 180_000;
 
 export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   const provinces = quick ? 3 : 31;
-  const watches = quick ? 200 : 20_000;
+  const watches = quick ? 200 : 10_000;
   const warmUps = watches / 10;
   await using federation = await BenchFederation.start({
     provinces,

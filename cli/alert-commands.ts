@@ -34,9 +34,9 @@ export function registerAlertCommands(program: Command): void {
 
 function withOwner(command: Command): Command {
   return withJson(command)
-    .requiredOption(
+    .option(
       "--token <file>",
-      "a consent token of the institution's, bound to its key: it says who asks",
+      "a consent token of the institution's, for the alerts of other keys of its too (default: of what its own key has watched)",
     )
     .option("--client <id>", "the institution", "demo-bank");
 }

@@ -12,10 +12,12 @@ import { signProof } from "./batch-client.ts";
 import { type InstitutionKeys, readInstitutionKeys } from "./demo-institution.ts";
 import { refusal } from "./gateway-problem.ts";
 import { type Output, table } from "./output.ts";
+import { sendProven } from "./proven-request.ts";
 
 export interface AlertOptions {
   readonly client: string;
-  readonly token: string;
+  /** Without it the institution's key says who asks, and what its own watches told is what there is. */
+  readonly token?: string;
 }
 
 export interface PageOptions extends AlertOptions {
@@ -82,10 +84,10 @@ export async function redeliverAlerts(
 
 class AlertStream {
   readonly #keys: InstitutionKeys;
-  readonly #token: string;
+  readonly #token: string | undefined;
   readonly #origin: string;
 
-  private constructor(keys: InstitutionKeys, token: string, origin: string) {
+  private constructor(keys: InstitutionKeys, token: string | undefined, origin: string) {
     this.#keys = keys;
     this.#token = token;
     this.#origin = origin;
@@ -93,7 +95,8 @@ class AlertStream {
 
   static open({ client, token }: AlertOptions): AlertStream {
     const { home, gatewayUrl } = readSettings();
-    return new AlertStream(readInstitutionKeys(home, client), readToken(token), gatewayUrl);
+    const keys = readInstitutionKeys(home, client);
+    return new AlertStream(keys, token === undefined ? undefined : readToken(token), gatewayUrl);
   }
 
   /** All pages; what is sealed is opened. */
@@ -111,6 +114,9 @@ class AlertStream {
   /** @throws WjfError the gateway's code. */
   async call(method: "GET" | "POST", path: string, query = ""): Promise<string> {
     const url = new URL(path, this.#origin).href;
+    if (this.#token === undefined) {
+      return await sendProven(this.#keys.signing, { method, url, query });
+    }
     const ath = sha256Base64url(this.#token);
     const dpop = await signProof(this.#keys.signing, { htm: method, htu: url, ath });
     const headers = { authorization: `DPoP ${this.#token}`, dpop };

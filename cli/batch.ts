@@ -10,7 +10,8 @@ import { parseJsonWith } from "../core/parse.ts";
 import { importPrivate, openJson } from "../crypto/index.ts";
 import { describeError } from "../gateway/problem.ts";
 import { BatchClient, type BatchState, hashFile } from "./batch-client.ts";
-import { consentedRows, type RefusedRow, refusedRows } from "./batch-consents.ts";
+import { consentedRows } from "./batch-consents.ts";
+import { keepRefused, readRefused, type RefusedRow } from "./batch-refused.ts";
 import { type InstitutionKeys, readInstitutionKeys } from "./demo-institution.ts";
 import { Institution } from "./institution.ts";
 import { type Output, table } from "./output.ts";
@@ -42,9 +43,9 @@ export async function batch(
   const id =
     options.resume ??
     (await send(client, new Institution(settings, keys), requireFile(file), options, output));
+  const withoutConsent = readRefused({ home: settings.home, client: options.client }, id);
   const state = await follow(client, id, output);
   const seconds = (performance.now() - startedMs) / 1000;
-  const withoutConsent = file === undefined ? new Map() : await refusedRows(file);
   const refusals = await writeResults({ client, id, out, keys, withoutConsent });
   print({ state, out, seconds, refusals }, output);
   output.result({
@@ -71,13 +72,14 @@ async function send(
   client: BatchClient,
   institution: Institution,
   file: string,
-  { purpose, sealed }: BatchOptions,
+  { client: clientId, purpose, sealed }: BatchOptions,
   output: Output,
 ): Promise<string> {
-  const path = await consentedRows(file, institution, purpose, output);
+  const { path, refused } = await consentedRows(file, institution, purpose, output);
   const hashed = await hashFile(path);
   output.line(`Sending ${hashed.rows} rows`);
   const { id } = await client.send(hashed, sealed === true);
+  keepRefused({ home: readSettings().home, client: clientId }, id, refused);
   output.line(`Taken as batch ${id}. If this is interrupted: wjf batch --resume ${id}`);
   return id;
 }

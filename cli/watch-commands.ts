@@ -36,7 +36,9 @@ before they leave. The first is condition 0 in what is told.
 
 A line of FILE: {"phone" or "id_number" or "token", "conditions": ["closed", …], "sink"?, "watch_id"?}. A token has to be
 bound to the institution's signing key. What is sent goes to FILE.rows.ndjson first, and what came of it to
-FILE.results.ndjson; run again, the command goes on with those rows, and what is there already stays as it is.`,
+FILE.results.ndjson; run again, the command goes on with those rows, and what is there already stays as it is. A row that
+is refused holds up no other and is told with its line; it is tried again by the next run, but nobody who has said no is
+asked the same again. The status is 0 once every row has its result, refused or not, as with \`wjf batch\`.`,
     )
     .action(
       action<[WatchAddOptions & { readonly from?: string }]>(

@@ -3,31 +3,25 @@
 // way is still released. DESIGN §3 "Keys". Reads secret keys, but cannot decrypt: that is consent/release/.
 // Several replicas may share the folder: an epoch appears in it whole or not at all, and each number once.
 import { type KeyObject, randomUUID } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
 import { sha256Hex } from "../core/canonical.ts";
 import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { parseJsonWith } from "../core/parse.ts";
-import { readSecretFile, writeSecretFile } from "../core/secret-file.ts";
+import { writeSecretFile } from "../core/secret-file.ts";
+import { digestRoster, type HeScheme, Roster, signRoster } from "../crypto/index.ts";
 import {
-  digestRoster,
-  type HeScheme,
-  importPublic,
-  openRoster,
-  Roster,
-  signRoster,
-} from "../crypto/index.ts";
+  dropUnfinished,
+  type Epoch,
+  epochNumbers,
+  loadEpoch,
+  ofOtherParameters,
+} from "./epoch-files.ts";
 import { EpochUse } from "./epoch-use.ts";
+
+export type { Epoch };
 
 /** What the authority's operator fixes about the federation: everything of a roster but the epoch's own. */
 export const Federation = Roster.pick({
@@ -57,18 +51,6 @@ export interface EpochTerms {
 }
 
 export const EPOCH_OVERLAP_S = 600;
-
-export interface Epoch {
-  readonly number: number;
-  readonly roster: Roster;
-  readonly rosterDigest: Buffer;
-  readonly signedRoster: string;
-  readonly publicKey: Buffer;
-  readonly secretKeyPath: string;
-  readonly tokenKeys: ReadonlyMap<string, KeyObject>;
-  readonly receiptKeys: ReadonlyMap<string, KeyObject>;
-  readonly gatewayKey: KeyObject;
-}
 
 export interface EpochKeeperOptions {
   readonly folder: string;
@@ -100,6 +82,8 @@ export class EpochKeeper {
     const keeper = new EpochKeeper(options);
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     dropUnfinished(options.folder, options.clock);
+    const unusable = await ofOtherParameters(options.folder, options.rootPublicKey);
+    for (const number of unusable) keeper.#drop(number);
     await keeper.rotateIfDue();
     return keeper;
   }
@@ -107,13 +91,13 @@ export class EpochKeeper {
   /** Takes over what other replicas have opened or ended in the folder. */
   async refresh(): Promise<void> {
     const { folder, rootPublicKey } = this.#options;
-    const present = readdirSync(folder).filter((entry) => /^\d+$/.test(entry));
+    const present = epochNumbers(folder);
     for (const number of this.#epochs.keys()) {
-      if (!present.includes(String(number))) this.#epochs.delete(number);
+      if (!present.includes(number)) this.#epochs.delete(number);
     }
-    for (const name of present) {
-      if (this.#epochs.has(Number(name))) continue;
-      const epoch = await loadEpoch(join(folder, name), rootPublicKey);
+    for (const number of present) {
+      if (this.#epochs.has(number)) continue;
+      const epoch = await loadEpoch(folder, number, rootPublicKey);
       // Another call may have been quicker.
       if (this.#epochs.has(epoch.number)) continue;
       this.#epochs.set(epoch.number, epoch);
@@ -194,7 +178,7 @@ export class EpochKeeper {
   async #openNext(number: number, now: number): Promise<Epoch> {
     const { folder, scheme, federation, rootKey } = this.#options;
     const { publicKey, secretKey } = scheme.generateKeys();
-    const { plainModulus, polyModulusDegree, coeffModulusBits } = scheme.parameters;
+    const { plainModulus, polyModulusDegree, coeffModulus } = scheme.parameters;
     const roster: Roster = {
       ...federation(),
       epoch: number,
@@ -203,7 +187,7 @@ export class EpochKeeper {
       he: {
         scheme: "bfv",
         poly_modulus_degree: polyModulusDegree,
-        coeff_modulus_bits: coeffModulusBits,
+        coeff_modulus: coeffModulus,
         plain_modulus: plainModulus,
         public_key_sha256: sha256Hex(publicKey),
       },
@@ -249,51 +233,7 @@ export class EpochKeeper {
   }
 }
 
-/** The roster of the newest epoch in the folder, if there is one. */
-export async function newestRoster(
-  folder: string,
-  rootPublicKey: KeyObject,
-): Promise<Roster | undefined> {
-  if (!existsSync(folder)) return undefined;
-  const numbers = readdirSync(folder).filter((entry) => /^\d+$/.test(entry));
-  if (numbers.length === 0) return undefined;
-  const newest = String(Math.max(...numbers.map(Number)));
-  return (await loadEpoch(join(folder, newest), rootPublicKey)).roster;
-}
-
-/** An epoch being made takes seconds; what is left of one whose maker has died goes, secret key and all. */
-const UNFINISHED_MS = 600_000;
-
-function dropUnfinished(folder: string, clock: Clock): void {
-  for (const name of readdirSync(folder).filter((entry) => entry.startsWith("new-"))) {
-    const place = join(folder, name);
-    if (statSync(place).mtimeMs < clock.nowMs() - UNFINISHED_MS) {
-      rmSync(place, { recursive: true, force: true });
-    }
-  }
-}
-
 function isSameFederation(roster: Roster, federation: Federation): boolean {
   const digest = (value: Roster): string => digestRoster(value).digest.toString("hex");
   return digest(roster) === digest({ ...roster, ...federation });
-}
-
-async function loadEpoch(place: string, rootPublicKey: KeyObject): Promise<Epoch> {
-  const signedRoster = readSecretFile(join(place, "roster.jws")).toString("utf8");
-  const { roster, digest } = await openRoster(signedRoster, rootPublicKey);
-  const publicKey = readSecretFile(join(place, "public.key"));
-  if (sha256Hex(publicKey) !== roster.he.public_key_sha256) {
-    throw new WjfError("config-invalid", `${place}/public.key: not the roster's`);
-  }
-  return {
-    number: roster.epoch,
-    roster,
-    rosterDigest: digest,
-    signedRoster,
-    publicKey,
-    secretKeyPath: join(place, "secret.key"),
-    tokenKeys: new Map(roster.token_keys.map((jwk) => [jwk.kid, importPublic(jwk)])),
-    receiptKeys: new Map(roster.provinces.map((p) => [p.code, importPublic(p.signing_key)])),
-    gatewayKey: importPublic(roster.gateway_key),
-  };
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import { LONGEST_TERM, periodSeconds } from "./consent-claims.ts";
-import { newestRoster } from "./epochs.ts";
+import { newestRoster } from "./epoch-files.ts";
 import {
   loadSigningKeys,
   rotateSigningKeys,

@@ -10,8 +10,8 @@ export interface HeParameters {
   readonly scheme: "bfv";
   /** Ring degree N, which is also the number of slots. */
   readonly polyModulusDegree: 2048;
-  /** Bits of the single prime q. */
-  readonly coeffModulusBits: 53;
+  /** The single prime q. */
+  readonly coeffModulus: number;
   /** Plaintext modulus t: all sums are modulo t. */
   readonly plainModulus: number;
 }
@@ -19,12 +19,13 @@ export interface HeParameters {
 /**
  * BFV, N = 2048, one 53-bit prime, ternary secret: 128-bit classical security by Table 5.2 of "Security Guidelines
  * for Implementing Homomorphic Encryption" (eprint 2024/463), which allows log q ≤ 53 at N = 2048.
- * t is the largest 26-bit prime ≡ 1 mod 2N, so that all 2,048 slots batch.
+ * t is the largest 26-bit prime ≡ 1 mod 2N, so that all 2,048 slots batch. q is the largest 53-bit prime that is 1 modulo both
+ * 2N and t: with (q mod t) = 1 scaling a plaintext by q/t needs no long division (docs/decisions/096-the-coefficient-prime.md).
  */
 export const HE_PARAMETERS: HeParameters = {
   scheme: "bfv",
   polyModulusDegree: 2048,
-  coeffModulusBits: 53,
+  coeffModulus: 9_003_626_160_672_769,
   plainModulus: 67_104_769,
 };
 

@@ -30,7 +30,7 @@ export const Roster = z.strictObject({
   he: z.strictObject({
     scheme: z.literal(HE_PARAMETERS.scheme),
     poly_modulus_degree: z.literal(HE_PARAMETERS.polyModulusDegree),
-    coeff_modulus_bits: z.literal(HE_PARAMETERS.coeffModulusBits),
+    coeff_modulus: z.literal(HE_PARAMETERS.coeffModulus),
     plain_modulus: z.literal(HE_PARAMETERS.plainModulus),
     public_key_sha256: Sha256Hex,
   }),
@@ -55,6 +55,8 @@ export const Roster = z.strictObject({
     .refine((all) => new Set(all.map(({ code }) => code)).size === all.length, "each once"),
 });
 export type Roster = z.infer<typeof Roster>;
+
+const AnyRoster = z.looseObject({ he: z.looseObject({}) });
 
 export interface DigestedRoster {
   readonly roster: Roster;
@@ -95,6 +97,16 @@ export async function signRoster(roster: Roster, key: KeyObject): Promise<string
 export async function openRoster(jws: string, trustAnchor: KeyObject): Promise<DigestedRoster> {
   const payload = await verifySignature(jws, trustAnchor);
   return digestRoster(parseJsonWith(Roster, payload, "epoch-unknown", "roster"));
+}
+
+/**
+ * False for a roster that a version with other homomorphic parameters signed: its keys are of no use to this one.
+ * @throws WjfError `epoch-unknown` when the signature is wrong, or it is no roster at all.
+ */
+export async function isOfTheseParameters(jws: string, trustAnchor: KeyObject): Promise<boolean> {
+  const payload = await verifySignature(jws, trustAnchor);
+  const { he } = parseJsonWith(AnyRoster, payload, "epoch-unknown", "roster");
+  return Roster.shape.he.safeParse(he).success;
 }
 
 async function verifySignature(jws: string, trustAnchor: KeyObject): Promise<string> {

@@ -11,6 +11,7 @@ import {
   type Plaintext,
   type PublicKey,
   type SEALContext,
+  type VectorModulus,
 } from "node-seal";
 import { WjfError } from "../core/errors.ts";
 import {
@@ -216,10 +217,7 @@ class SealSum implements HeSum {
 function createContext(seal: MainModule): SEALContext {
   using parameters = new seal.EncryptionParameters(seal.SchemeType.bfv);
   parameters.setPolyModulusDegree(HE_PARAMETERS.polyModulusDegree);
-  using primes = seal.CoeffModulus.Create(
-    HE_PARAMETERS.polyModulusDegree,
-    Int32Array.of(HE_PARAMETERS.coeffModulusBits),
-  );
+  using primes = coefficientModulus(seal, [BigInt(HE_PARAMETERS.coeffModulus)]);
   parameters.setCoeffModulus(primes);
   using plain = new seal.Modulus(BigInt(HE_PARAMETERS.plainModulus));
   parameters.setPlainModulus(plain);
@@ -227,12 +225,19 @@ function createContext(seal: MainModule): SEALContext {
   const context = new seal.SEALContext(parameters, true, seal.SecLevelType.tc128);
   using data = context.firstContextData();
   using qualifiers = data.qualifiers();
-  const accepted =
-    context.parametersSet() &&
-    qualifiers.usingBatching &&
-    data.totalCoeffModulusBitCount() === HE_PARAMETERS.coeffModulusBits;
+  const accepted = context.parametersSet() && qualifiers.usingBatching;
   if (!accepted) throw new Error("SEAL does not accept the homomorphic parameters");
   return context;
+}
+
+/** The caller frees it. */
+export function coefficientModulus(seal: MainModule, primes: readonly bigint[]): VectorModulus {
+  const modulus = new seal.VectorModulus();
+  for (const value of primes) {
+    using prime = new seal.Modulus(value);
+    modulus.push_back(prime);
+  }
+  return modulus;
 }
 
 /** The primes of the modulus: of keys, or of ciphertexts, which have one less where there are several. */

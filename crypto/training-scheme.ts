@@ -3,6 +3,7 @@
 import { WjfError } from "../core/errors.ts";
 import type { HeKeyPair } from "./he-scheme.ts";
 import {
+  coefficientModulus,
   coefficientPrimes,
   type Evaluator,
   loadSeal,
@@ -16,11 +17,17 @@ import { plainBytes, SerialForm } from "./serial-form.ts";
 /**
  * N = 8192 with 214 bits of modulus and a ternary secret: the bound for 128-bit classical security in Table 5.2 of
  * eprint 2024/463. SEAL keeps the last prime for the key level, so a ciphertext has 180 bits. t is the largest 42-bit
- * prime ≡ 1 mod 2N: with 20 fractional bits, sums up to ±2²¹ people times a standardised value.
+ * prime ≡ 1 mod 2N: with 20 fractional bits, sums up to ±2²¹ people times a standardised value. The product of a ciphertext's
+ * primes is 1 modulo t (docs/decisions/096-the-coefficient-prime.md).
  */
 export const TRAINING_PARAMETERS = {
   polyModulusDegree: 8192,
-  coeffModulusBits: [60, 60, 60, 34],
+  coeffModulus: [
+    1_152_921_504_606_830_593n,
+    1_152_921_504_606_683_137n,
+    1_020_223_482_051_198_977n,
+    17_179_754_497n,
+  ],
   plainModulus: 4_398_046_150_657,
   fractionBits: 20,
 } as const;
@@ -194,7 +201,7 @@ export class TrainingEncryptor implements Disposable {
 function createContext(seal: MainModule): SEALContext {
   using parameters = new seal.EncryptionParameters(seal.SchemeType.bfv);
   parameters.setPolyModulusDegree(N);
-  using primes = seal.CoeffModulus.Create(N, Int32Array.from(TRAINING_PARAMETERS.coeffModulusBits));
+  using primes = coefficientModulus(seal, TRAINING_PARAMETERS.coeffModulus);
   parameters.setCoeffModulus(primes);
   using plain = new seal.Modulus(BigInt(T));
   parameters.setPlainModulus(plain);

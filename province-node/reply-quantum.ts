@@ -45,14 +45,29 @@ async function sleepUntil(dueMs: number): Promise<void> {
 
 const REMEMBERED = 64;
 
-/** How long a piece of work takes here and now: its latest runs that nothing else of its kind ran beside. */
+/** Microseconds of processor time that this process has used, all threads together. */
+export type ProcessorTime = () => number;
+
+const processUsage: ProcessorTime = () => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};
+
+/**
+ * What a piece of work costs here: the processor time of its latest runs that nothing else of its kind ran beside. Not the
+ * time that passed: on a busy machine that is other processes' work, and counted for everybody who is not held it made a
+ * reply of a thousand questions wait for half a minute.
+ */
 export class ObservedCost {
   readonly #random: Random;
+  readonly #usedUs: ProcessorTime;
   readonly #ms: number[] = [];
   #running = 0;
+  #started = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, usedUs: ProcessorTime = processUsage) {
     this.#random = random;
+    this.#usedUs = usedUs;
   }
 
   /** One of the latest runs, drawn: what is spared then spreads as what is done does. */
@@ -61,14 +76,14 @@ export class ObservedCost {
   }
 
   async measure<T>(work: () => Promise<T>): Promise<T> {
-    this.#running++;
-    const alone = this.#running === 1;
-    const startedMs = performance.now();
+    const first = ++this.#running === 1;
+    const started = ++this.#started;
+    const beforeUs = this.#usedUs();
     try {
       return await work();
     } finally {
-      this.#running--;
-      if (alone) this.#remember(performance.now() - startedMs);
+      const last = --this.#running === 0 && this.#started === started;
+      if (first && last) this.#remember((this.#usedUs() - beforeUs) / 1000);
     }
   }
 

@@ -1,6 +1,7 @@
 // The HTTP API of alerts, for institutions: what was sent to them, from a cursor on; what was given up, and another try at it. An
-// institution is known here by a consent token of its own and a proof by the token's key; what somebody else was sent does not
-// exist for it. docs/decisions/072-alerts.md.
+// institution is known here by a consent token of its own and a proof by the token's key, or by a proof alone of the key that signed
+// its watches, since a token is over when there is most to tell; what somebody else was sent does not exist for it.
+// docs/decisions/072-alerts.md.
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Clock } from "../../core/clock.ts";
@@ -9,7 +10,7 @@ import { type FederationView, TokenChecker, verifyKeyProof } from "../../consent
 import { readProof, readToken } from "../credentials.ts";
 import { ReplayGuard } from "../replay-guard.ts";
 import { alertSchemas, type AlertsOut, type AttemptsOut } from "./alert-schemas.ts";
-import type { Alert, AlertAttempt, AlertStore } from "./alert-store.ts";
+import type { Alert, AlertAttempt, AlertStore, Reader } from "./alert-store.ts";
 import { toCloudEvent } from "./envelope.ts";
 
 export const ALERTS_PATH = "/v1/alerts";
@@ -32,7 +33,7 @@ export async function alertRoutes(plain: FastifyInstance, parts: AlertRouteParts
   const { store, source } = parts;
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const replays = new ReplayGuard(parts.clock, MAX_PROOF_AGE_S + 10);
-  const own = async (request: FastifyRequest): Promise<string> =>
+  const own = async (request: FastifyRequest): Promise<Reader> =>
     await authenticate(request, replays, parts);
   app.addHook("onRequest", (_request, reply, done) => {
     void reply.header("cache-control", "no-store");
@@ -56,8 +57,8 @@ export async function alertRoutes(plain: FastifyInstance, parts: AlertRouteParts
   app.get(`${ALERTS_PATH}/:cursor/attempts`, {
     schema: alertSchemas.attempts,
     handler: async (request) => {
-      const clientId = await own(request);
-      const attempts = await store.attempts(clientId, request.params.cursor, ATTEMPTS_SHOWN);
+      const reader = await own(request);
+      const attempts = await store.attempts(reader, request.params.cursor, ATTEMPTS_SHOWN);
       return { attempts: attempts.map(describeAttempt) };
     },
   });
@@ -81,26 +82,37 @@ export async function alertRoutes(plain: FastifyInstance, parts: AlertRouteParts
 }
 
 /**
- * The institution that a token was issued to, proven by the token's key. The consent is not looked at: who is told that it was
- * withdrawn has to be able to read so.
- * @throws WjfError `token-*`, `dpop-*`.
+ * The institution that a token was issued to, proven by the token's key; or that whose watches the key of a proof has signed. The
+ * consent is not looked at: who is told that it was withdrawn, or has expired, has to be able to read so.
+ * @throws WjfError `token-*`, `dpop-*`; `token-missing` for a key alone that says not who asks.
  */
 async function authenticate(
   request: FastifyRequest,
   replays: ReplayGuard,
-  { view, clock }: AlertRouteParts,
-): Promise<string> {
-  const token = readToken(request);
+  { store, view, clock }: AlertRouteParts,
+): Promise<Reader> {
   const { roster, tokenKeys } = view.current();
+  const url = new URL(request.url, roster.audience);
+  const about = { method: request.method, url: `${url.origin}${url.pathname}` };
+  const { authorization, dpop } = request.headers;
+  if (authorization === undefined && dpop !== undefined) {
+    const { jkt, jti } = await verifyKeyProof(readProof(request), about, clock, MAX_PROOF_AGE_S);
+    replays.requireFresh(jkt, jti);
+    const reader = await store.readerBy(jkt);
+    if (reader === undefined) {
+      throw new WjfError("token-missing", "a key that signed no watch of one institution");
+    }
+    return reader;
+  }
+  const token = readToken(request);
   const checker = new TokenChecker({ ...roster, tokenKeys }, clock);
   const claims = checker.open(token);
   checker.requireTimely(claims);
-  const url = new URL(request.url, roster.audience);
-  const about = { method: request.method, url: `${url.origin}${url.pathname}`, token };
-  const proof = await verifyKeyProof(readProof(request), about, clock, MAX_PROOF_AGE_S);
+  const ofToken = { ...about, token };
+  const proof = await verifyKeyProof(readProof(request), ofToken, clock, MAX_PROOF_AGE_S);
   if (proof.jkt !== claims.cnf.jkt) throw new WjfError("dpop-key");
   replays.requireFresh(proof.jkt, proof.jti);
-  return claims.client_id;
+  return { clientId: claims.client_id };
 }
 
 function describePage(alerts: readonly Alert[], after: number, source: string): AlertsOut {

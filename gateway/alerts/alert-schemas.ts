@@ -58,7 +58,8 @@ export const alertSchemas = {
     summary: "One's own alerts from a cursor on",
     description:
       "`Authorization: DPoP <token>` with any consent token that was issued to this institution and has not expired, " +
-      "whatever has become of its consent, and a `DPoP` proof with `ath`. Kept for 30 days after they were delivered or given up.",
+      "whatever has become of its consent, and a `DPoP` proof with `ath`. Or a `DPoP` proof alone, by the key that signed the watches: " +
+      "then those that tell of these watches. Kept for 30 days after they were delivered or given up.",
     tags,
     security,
     querystring: AlertPage,

@@ -1,12 +1,13 @@
 // The alerts on the storage layer, and the leases by which replicas share them: who claims an alert has it until its lease runs
 // out, and every write of a holder is conditional on it. Transactions and queries only; when to try again is retry.ts's business.
-import type { Selectable } from "kysely";
+import type { ExpressionBuilder, Selectable } from "kysely";
 import type { Clock } from "../../core/clock.ts";
 import { chunks } from "../../core/database.ts";
-import type { GatewayDb, GatewayTx } from "../database.ts";
-import type { Destination } from "./outbox.ts";
+import type { GatewayDb, GatewaySchema, GatewayTx } from "../database.ts";
+import { type Destination, lockStream } from "./outbox.ts";
 import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
 import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
+import { bringAllForward, bringForward, putOff } from "./sink-moments.ts";
 
 export type Alert = Selectable<AlertTable>;
 export type AlertAttempt = Selectable<AlertAttemptTable>;
@@ -29,6 +30,14 @@ export interface AlertStoreOptions {
 /** At most so many of what one institution is to be told at one sink. */
 export interface Claim extends Destination {
   readonly limit: number;
+  /** Milliseconds: the sink is left alone until then, whatever is due, unless something new comes for it. */
+  readonly restUntilMs?: number;
+}
+
+export interface Reader {
+  readonly clientId: string;
+  /** Thumbprint of the key that proves it, where nothing else does: then only what is told of the watches that it signed. */
+  readonly jkt?: string;
 }
 
 export class AlertStore {
@@ -44,55 +53,13 @@ export class AlertStore {
     this.#onGone = onGone;
   }
 
-  /** Where something is due: sinks, each of one institution. */
+  /** Where something is due: sinks, each of one institution; those first that have waited longest. */
   async waiting(): Promise<Destination[]> {
-    // From one sink to the next: each costs a look into the index, and its backlog nothing.
     return await this.#db
-      .withRecursive("waiting(client_id, sink)", (db) =>
-        db
-          .selectFrom("alert_stream")
-          .select((eb) => [
-            "alert_stream.client_id",
-            eb
-              .selectFrom("alert")
-              .select((on) => on.fn.min<string | null>("alert.sink").as("first"))
-              .whereRef("alert.client_id", "=", "alert_stream.client_id")
-              .where("alert.state", "=", "pending")
-              .as("sink"),
-          ])
-          .unionAll(
-            db
-              .selectFrom("waiting")
-              .select((eb) => [
-                "waiting.client_id",
-                eb
-                  .selectFrom("alert")
-                  .select((on) => on.fn.min<string | null>("alert.sink").as("next"))
-                  .whereRef("alert.client_id", "=", "waiting.client_id")
-                  .where("alert.state", "=", "pending")
-                  .whereRef("alert.sink", ">", "waiting.sink")
-                  .as("sink"),
-              ])
-              .where("waiting.sink", "is not", null),
-          ),
-      )
-      .selectFrom("waiting")
-      .select(["waiting.client_id as clientId", "waiting.sink as sink"])
-      .where("waiting.sink", "is not", null)
-      .where((eb) =>
-        eb.exists(
-          eb
-            .selectFrom("alert")
-            .select("alert.seq")
-            .whereRef("alert.client_id", "=", "waiting.client_id")
-            .whereRef("alert.sink", "=", "waiting.sink")
-            .where("alert.state", "=", "pending")
-            .where("alert.due_at", "<=", this.#clock.nowMs()),
-        ),
-      )
-      .orderBy("clientId")
-      .orderBy("sink")
-      .$narrowType<{ sink: string }>()
+      .selectFrom("alert_sink")
+      .select(["client_id as clientId", "sink"])
+      .where("next_at", "<=", this.#clock.nowMs())
+      .orderBy("next_at")
       .execute();
   }
 
@@ -119,7 +86,14 @@ export class AlertStore {
     return await this.#db.transaction().execute(async (tx) => {
       const holder = { owner: this.#owner, clock: this.#clock, onGone: this.#onGone };
       const givenUp = await recordSettlements(tx, settlements, holder);
-      return { givenUp, claimed: isClaiming ? await this.#claim(tx, claim) : [] };
+      const claimed = isClaiming ? await this.#claim(tx, claim) : [];
+      const touched = settlements.map(({ alert }) => destinationOf(alert));
+      if (claim !== undefined) touched.push(claim);
+      // Last: it is the rows as they are now that say when something is due.
+      for (const to of distinct(touched)) {
+        await putOff(tx, this.#db.engine, to, claim?.restUntilMs ?? 0);
+      }
+      return { givenUp, claimed };
     });
   }
 
@@ -166,7 +140,9 @@ export class AlertStore {
   async release(alerts: readonly Alert[]): Promise<void> {
     if (alerts.length === 0) return;
     const alike = Map.groupBy(alerts, ({ client_id, attempts }) => `${client_id} ${attempts}`);
+    const earliest = Math.min(...alerts.map(({ since }) => since));
     await this.#db.transaction().execute(async (tx) => {
+      for (const to of distinct(alerts.map(destinationOf))) await bringForward(tx, to, earliest);
       for (const chunk of [...alike.values()].flatMap((some) => chunks(some))) {
         const [{ client_id, attempts }] = chunk as [Alert];
         await tx
@@ -187,40 +163,58 @@ export class AlertStore {
     });
   }
 
+  /** The institution that a key alone speaks for; none, if watches of several were signed with it, or of nobody. */
+  async readerBy(jkt: string): Promise<Reader | undefined> {
+    const ofKey = this.#db.selectFrom("watch").select("client_id").where("jkt", "=", jkt).limit(1);
+    const first = await ofKey.orderBy("client_id").executeTakeFirst();
+    const last = await ofKey.orderBy("client_id", "desc").executeTakeFirst();
+    if (first === undefined || first.client_id !== last?.client_id) return undefined;
+    return { clientId: first.client_id, jkt };
+  }
+
   /** An institution's alerts after a cursor, in their order. */
-  async read(clientId: string, after: number, limit: number, state?: AlertState): Promise<Alert[]> {
+  async read(reader: Reader, after: number, limit: number, state?: AlertState): Promise<Alert[]> {
     let query = this.#db
       .selectFrom("alert")
       .selectAll()
-      .where("client_id", "=", clientId)
+      .where((eb) => isOwn(eb, reader))
       .where("seq", ">", after);
     if (state !== undefined) query = query.where("state", "=", state);
     return await query.orderBy("seq").limit(limit).execute();
   }
 
   /** What became of one alert, attempt by attempt; the newest first. */
-  async attempts(clientId: string, seq: number, limit: number): Promise<AlertAttempt[]> {
+  async attempts(reader: Reader, seq: number, limit: number): Promise<AlertAttempt[]> {
     return await this.#db
-      .selectFrom("alert_attempt")
-      .selectAll()
-      .where("client_id", "=", clientId)
-      .where("seq", "=", seq)
-      .orderBy("attempt", "desc")
+      .selectFrom("alert")
+      .innerJoin("alert_attempt", (join) =>
+        join
+          .onRef("alert_attempt.client_id", "=", "alert.client_id")
+          .onRef("alert_attempt.seq", "=", "alert.seq"),
+      )
+      .selectAll("alert_attempt")
+      .where((eb) => isOwn(eb, reader))
+      .where("alert.seq", "=", seq)
+      .orderBy("alert_attempt.attempt", "desc")
       .limit(limit)
       .execute();
   }
 
   /** Dead letters become due again, all of an institution's or one. @returns how many. */
-  async redeliver(clientId: string, seq?: number): Promise<number> {
+  async redeliver(reader: Reader, seq?: number): Promise<number> {
     const now = this.#clock.nowMs();
-    let query = this.#db
-      .updateTable("alert")
-      .set({ state: "pending", due_at: now, since: now, settled_at: null })
-      .where("client_id", "=", clientId)
-      .where("state", "=", "dead");
-    if (seq !== undefined) query = query.where("seq", "=", seq);
-    const { numUpdatedRows } = await query.executeTakeFirst();
-    return Number(numUpdatedRows);
+    return await this.#db.transaction().execute(async (tx) => {
+      await lockStream(tx, reader.clientId);
+      let query = tx
+        .updateTable("alert")
+        .set({ state: "pending", due_at: now, since: now, settled_at: null })
+        .where((eb) => isOwn(eb, reader))
+        .where("state", "=", "dead");
+      if (seq !== undefined) query = query.where("seq", "=", seq);
+      const { numUpdatedRows } = await query.executeTakeFirst();
+      if (numUpdatedRows > 0n) await bringAllForward(tx, reader.clientId, now);
+      return Number(numUpdatedRows);
+    });
   }
 
   async countPending(): Promise<number> {
@@ -253,4 +247,19 @@ export class AlertStore {
     });
     if (gone.numDeletedRows > 0n) await this.#db.scrub("alert");
   }
+}
+
+function isOwn(eb: ExpressionBuilder<GatewaySchema, "alert">, { clientId, jkt }: Reader) {
+  const ofClient = eb("alert.client_id", "=", clientId);
+  if (jkt === undefined) return ofClient;
+  const watch = eb.selectFrom("watch").select("watch.id").where("watch.jkt", "=", jkt);
+  return eb.and([ofClient, eb.exists(watch.whereRef("watch.id", "=", "alert.subject"))]);
+}
+
+function destinationOf({ client_id: clientId, sink }: Alert): Destination {
+  return { clientId, sink };
+}
+
+function distinct(destinations: readonly Destination[]): Iterable<Destination> {
+  return new Map(destinations.map((to) => [`${to.clientId} ${to.sink}`, to])).values();
 }

@@ -44,6 +44,8 @@ export class AlertDelivery implements AsyncDisposable {
   readonly #parts: DeliveryParts;
   readonly #stop = new AbortController();
   readonly #lanes = new Map<string, Lane>();
+  readonly #running = new Set<Lane>();
+  #forgotMs = 0;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
@@ -57,7 +59,7 @@ export class AlertDelivery implements AsyncDisposable {
     const nowMs = clock.nowMs();
     this.#forget(nowMs);
     const busy = new Map<string, number>();
-    for (const { to } of this.#running()) busy.set(to.clientId, (busy.get(to.clientId) ?? 0) + 1);
+    for (const { to } of this.#running) busy.set(to.clientId, (busy.get(to.clientId) ?? 0) + 1);
     const free = waiting
       .map((to) => this.#laneTo(to))
       .filter(({ running, pace }) => running === undefined && pace.room(nowMs) > 0)
@@ -67,19 +69,19 @@ export class AlertDelivery implements AsyncDisposable {
       if (running >= SINKS_AT_ONCE) continue;
       busy.set(lane.to.clientId, running + 1);
       lane.startedMs = nowMs;
+      this.#running.add(lane);
       lane.running = this.#deliver(lane)
         .catch((error: unknown) => log.error({ err: error }, "alerts were not settled"))
-        .finally(() => (lane.running = undefined));
+        .finally(() => {
+          lane.running = undefined;
+          this.#running.delete(lane);
+        });
     }
   }
 
   /** When the lanes that run now have nothing left that is due. */
   async idle(): Promise<void> {
-    await Promise.all(this.#running().map(async ({ running }) => await running));
-  }
-
-  #running(): Lane[] {
-    return [...this.#lanes.values()].filter(({ running }) => running !== undefined);
+    await Promise.all([...this.#running].map(async ({ running }) => await running));
   }
 
   #laneTo(to: Destination): Lane {
@@ -91,7 +93,10 @@ export class AlertDelivery implements AsyncDisposable {
     }));
   }
 
+  /** Seldom: a look costs what is due, and not what is remembered. */
   #forget(nowMs: number): void {
+    if (nowMs - this.#forgotMs < REMEMBERED_MS.open) return;
+    this.#forgotMs = nowMs;
     for (const [key, { pace, startedMs, running }] of this.#lanes) {
       const rememberedMs = pace.isShut ? REMEMBERED_MS.shut : REMEMBERED_MS.open;
       if (running === undefined && nowMs - startedMs > rememberedMs) this.#lanes.delete(key);
@@ -135,8 +140,9 @@ export class AlertDelivery implements AsyncDisposable {
         }
         if (lot.length === 0 && (room > 0 || done.length > 0)) {
           lotUntilMs = nowMs + BEGUN_WITHIN_MS;
-          const limit = pace.isShut ? room : LOT;
-          lot.push(...(await this.#turn(done, { ...to, limit: room === 0 ? 0 : limit })));
+          const limit = room > 0 && !pace.isShut ? LOT : room;
+          const { restUntilMs } = pace;
+          lot.push(...(await this.#turn(done, { ...to, limit, restUntilMs })));
         }
         for (const alert of lot.splice(0, room)) begin(alert);
         if (underWay.size > 0) await Promise.race(underWay);

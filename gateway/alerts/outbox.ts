@@ -3,6 +3,7 @@
 import { canonicalJson } from "../../core/canonical.ts";
 import { chunks } from "../../core/database.ts";
 import type { GatewayTx } from "../database.ts";
+import { bringForward } from "./sink-moments.ts";
 
 export type JsonObject = { readonly [name: string]: unknown };
 
@@ -39,14 +40,7 @@ export async function enqueue(
 ): Promise<void> {
   if (events.length === 0) return;
   // The lock comes first, and makes the numbers follow the commits: a cursor that has read n misses nothing below it.
-  const { last } = await tx
-    .insertInto("alert_stream")
-    .values({ client_id: clientId, last: 0 })
-    .onConflict((conflict) =>
-      conflict.column("client_id").doUpdateSet((eb) => ({ last: eb.ref("alert_stream.last") })),
-    )
-    .returning("last")
-    .executeTakeFirstOrThrow();
+  const last = await lockStream(tx, clientId);
   const fresh = await withoutKnown(tx, clientId, events);
   const rows = fresh.map(({ id, type, subject, time, data }, i) => ({
     client_id: clientId,
@@ -65,12 +59,27 @@ export async function enqueue(
     settled_at: null,
     outcome: null,
   }));
+  if (rows.length === 0) return;
   for (const chunk of chunks(rows)) await tx.insertInto("alert").values(chunk).execute();
+  await bringForward(tx, { clientId, sink }, Math.min(...rows.map(({ due_at }) => due_at)));
   await tx
     .updateTable("alert_stream")
     .set({ last: last + fresh.length })
     .where("client_id", "=", clientId)
     .execute();
+}
+
+/** Until the transaction ends. @returns the number of the institution's last alert. */
+export async function lockStream(tx: GatewayTx, clientId: string): Promise<number> {
+  const { last } = await tx
+    .insertInto("alert_stream")
+    .values({ client_id: clientId, last: 0 })
+    .onConflict((conflict) =>
+      conflict.column("client_id").doUpdateSet((eb) => ({ last: eb.ref("alert_stream.last") })),
+    )
+    .returning("last")
+    .executeTakeFirstOrThrow();
+  return last;
 }
 
 async function withoutKnown(

@@ -76,6 +76,11 @@ export class Pace {
     return this.#isShut;
   }
 
+  /** Milliseconds: a sink that is shut is not tried before; 0 of one that is open. */
+  get restUntilMs(): number {
+    return this.#isShut ? this.#pausedUntilMs : 0;
+  }
+
   /** How many more to try now. Each failure in a row takes a place away, each success gives all of them back. */
   room(nowMs: number): number {
     if (!this.#isShut) return Math.max(0, AT_ONCE - this.#failures - this.#underWay);
@@ -110,6 +115,6 @@ export class Pace {
     const pauses = PAUSES.map(({ share, longestMs }) => Math.min(longestMs, awayMs * share));
     const pauseMs = Math.max(SHORTEST_PAUSE_MS, ...pauses);
     // Half of it by chance: sinks that went away together are not all tried together.
-    this.#pausedUntilMs = nowMs + pauseMs * (1 - this.#random.unit() / 2);
+    this.#pausedUntilMs = Math.ceil(nowMs + pauseMs * (1 - this.#random.unit() / 2));
   }
 }

@@ -1,5 +1,6 @@
 // Tables of the alerts: what is to be delivered to whom, how far it got, and each attempt. An alert says nothing about who the
 // person is, but what it says may be an answer, so the file is 0600 as every secret. docs/decisions/072-alerts.md.
+import { sql } from "kysely";
 import type { Migration } from "../../core/database.ts";
 
 /** Why an alert was not taken; a closed set, for the log of deliveries and for metrics. */
@@ -67,8 +68,20 @@ export interface AlertAttemptTable {
   took_ms: number;
 }
 
+/**
+ * One row per sink that something is pending for, so that a look costs what is due and no more. It follows its alerts within
+ * their own transactions (sink-moments.ts).
+ */
+export interface AlertSinkTable {
+  client_id: string;
+  sink: string;
+  /** Milliseconds: nothing of it is due before this, or it is left alone until then. */
+  next_at: number;
+}
+
 export interface AlertSchema {
   alert_stream: AlertStreamTable;
+  alert_sink: AlertSinkTable;
   alert: AlertTable;
   alert_attempt: AlertAttemptTable;
 }
@@ -130,6 +143,23 @@ export const alertMigrations: readonly Migration[] = [
         .on("alert")
         .columns(["client_id", "state", "sink", "due_at"])
         .execute();
+    },
+  },
+  {
+    name: "2026-11-29-072-alert-sinks",
+    async up(db) {
+      await db.schema
+        .createTable("alert_sink")
+        .addColumn("client_id", "text", (column) => column.notNull())
+        .addColumn("sink", "text", (column) => column.notNull())
+        .addColumn("next_at", "bigint", (column) => column.notNull())
+        .addPrimaryKeyConstraint("alert_sink_key", ["client_id", "sink"])
+        .execute();
+      await db.schema.createIndex("alert_sink_next").on("alert_sink").column("next_at").execute();
+      await sql`
+        insert into alert_sink (client_id, sink, next_at)
+        select client_id, sink, min(due_at) from alert where state = 'pending' group by client_id, sink
+      `.execute(db);
     },
   },
 ];

@@ -101,4 +101,15 @@ export const watchMigrations: readonly Migration[] = [
       }
     },
   },
+  {
+    // Whose key it is: by it alone alerts are read.
+    name: "2026-11-29-071-watch-by-owner",
+    async up(db) {
+      await db.schema
+        .createIndex("watch_by_owner")
+        .on("watch")
+        .columns(["jkt", "client_id"])
+        .execute();
+    },
+  },
 ];

@@ -35,6 +35,8 @@ const IN_FLIGHT = 2;
 /** An admission's credentials stay below half of the largest message. */
 const MAX_BYTES = 7 * 1024 * 1024;
 const FEWEST = 32;
+/** More after one that did well: what was too much is not tried again at the next moment. */
+const MORE = 64;
 const PURGE_EVERY_MS = 3_600_000;
 
 const BACKOFF_MS = { first: 5000, longest: 900_000 };
@@ -134,7 +136,7 @@ export class WatchRunner implements AsyncDisposable {
   /** How many to ask for next, after so many. */
   #fit(asked: number, well: boolean): void {
     this.#atOnce = well
-      ? Math.min(MAX_ADMITTED_WATCHES, 2 * this.#atOnce)
+      ? Math.min(MAX_ADMITTED_WATCHES, Math.max(this.#atOnce, asked + MORE))
       : Math.max(FEWEST, Math.floor(asked / 2));
   }
 

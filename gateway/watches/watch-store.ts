@@ -16,7 +16,8 @@ export type Watch = Selectable<WatchTable>;
 /** How long a lease lasts; its holder renews it three times as often. */
 export const LEASE_MS = 30_000;
 
-const KEPT_MS = 30 * 86_400_000;
+/** Longer than the last alert of it, which is tried for 3 days and then kept for 30: its key is what alerts are read by. */
+const KEPT_MS = 34 * 86_400_000;
 
 /** What its institution may change while it stands. */
 export type WatchChange = Partial<Pick<Watch, "sink" | "expires_at" | "max_events">>;

@@ -29,6 +29,7 @@ import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { type PostgresServer, startPostgres } from "../core/database-postgres-server.ts";
 import { CANARY, canariesIn } from "../federation/canaries.ts";
 import { type Federation, freePorts, startFederation } from "../federation/federation.ts";
+import { endedWatch } from "./outbox-suite.ts";
 import { createSinkCa, startSink } from "./sink-server.ts";
 
 const SINK_SECRET = "a-secret-in-the-sink-3f9c";
@@ -278,6 +279,27 @@ test("what the sink wants no more of is a dead letter, and is delivered after al
   expect(await page(`${LIST}/dead-letters`)).toEqual({ alerts: [], next: 0 });
 });
 
+test("when the token has expired, the key that signed the watch reads what it told, and no other key", async () => {
+  const alone = async (path: string, by: Bank, method = "GET"): Promise<Response> => {
+    const url = new URL(path, federation.settings.gatewayUrl);
+    const htu = `${url.origin}${url.pathname}`;
+    const dpop = await by.proof("", "", { claims: { htm: method, htu, ath: undefined } });
+    return await fetch(url, { method, headers: { dpop } });
+  };
+  const problem = async (response: Response) => (await response.json()) as { code: string };
+  expect(await problem(await alone(LIST, bank))).toMatchObject({ code: "token-missing" });
+  const { jkt } = consent.claims["cnf"] as { readonly jkt: string };
+  await db
+    .insertInto("watch")
+    .values(endedWatch("watch-1", bank.clientId, jkt))
+    .execute();
+  const response = await alone(`${LIST}?after=1`, bank);
+  expect(await response.json()).toMatchObject({ next: 3, alerts: [{ cursor: 2 }, { cursor: 3 }] });
+  expect(await problem(await alone(LIST, other))).toMatchObject({ code: "token-missing" });
+  const redelivered = await alone(`${LIST}/dead-letters/redeliver`, bank, "POST");
+  expect(await redelivered.json()).toEqual({ redelivered: 0 });
+});
+
 test("wjf alerts: opens what is sealed, says what was given up", async () => {
   const signing = generateP256("sig");
   const home = join(federation.settings.home, "institutions", bank.clientId);
@@ -293,8 +315,13 @@ test("wjf alerts: opens what is sealed, says what was given up", async () => {
   const claims = { ...consent.claims, cnf: { jkt: thumbprint(signing) } };
   const token = join(folder, "token.jwt");
   writeFileSync(token, await bank.signToken(claims));
+  await db
+    .updateTable("watch")
+    .set({ jkt: thumbprint(signing) })
+    .execute();
+  const byToken = ["--token", token];
   const wjf = async (...args: string[]): Promise<unknown> => {
-    const owner = ["--client", bank.clientId, "--token", token, "--json"];
+    const owner = ["--client", bank.clientId, "--json"];
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ["cli/main.ts", "alerts", ...args, ...owner],
@@ -308,8 +335,13 @@ test("wjf alerts: opens what is sealed, says what was given up", async () => {
     );
     return JSON.parse(stdout);
   };
-  const commands = [wjf("tail", "--after", "1"), wjf("dead-letters"), wjf("redeliver")];
-  const [told, dead, redelivered] = await Promise.all(commands);
+  const [told, dead, redelivered, byKey] = await Promise.all([
+    wjf("tail", "--after", "1", ...byToken),
+    wjf("dead-letters", ...byToken),
+    wjf("redeliver", ...byToken),
+    wjf("tail", "--after", "1"),
+  ]);
+  expect(byKey).toEqual(told);
   const tail = told as { alerts: { event: { data: unknown } }[] };
   expect(tail).toMatchObject({ next: 3, alerts: [{ cursor: 2 }, { cursor: 3 }] });
   expect(tail.alerts[0]?.event.data).toEqual({ sealed: { direction: "up" } });

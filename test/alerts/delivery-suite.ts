@@ -1,12 +1,19 @@
 // The delivery on either engine, over sinks that the test plays: leases, retries, dead letters, fairness. Failure would be an alert
 // that is neither delivered nor dead nor pending, one that is tried by two replicas at once, or a sink that waits for another. An alert that arrives twice is not a failure: its id is the same.
 import { generateKeyPairSync } from "node:crypto";
+import type { Kysely } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
 import { openDatabase } from "../../core/database.ts";
 import { silentLogger } from "../../core/log.ts";
 import type { Random } from "../../core/random.ts";
-import { type Alert, AlertStore, type Claim, LEASE_MS } from "../../gateway/alerts/alert-store.ts";
+import {
+  type Alert,
+  AlertStore,
+  type Claim,
+  LEASE_MS,
+  type Reader,
+} from "../../gateway/alerts/alert-store.ts";
 import { AlertDelivery, LOT, SINKS_AT_ONCE } from "../../gateway/alerts/delivery.ts";
 import { type CloudEvent, type Envelope, Envelopes } from "../../gateway/alerts/envelope.ts";
 import { enqueue } from "../../gateway/alerts/outbox.ts";
@@ -14,8 +21,10 @@ import { AT_ONCE } from "../../gateway/alerts/retry.ts";
 import type { AlertOutcome } from "../../gateway/alerts/schema.ts";
 import type { Attempt } from "../../gateway/alerts/send.ts";
 import type { Settlement } from "../../gateway/alerts/settlements.ts";
+import { PUBLIC_SINKS, parseSink } from "../../gateway/alerts/sink.ts";
+import { putOff } from "../../gateway/alerts/sink-moments.ts";
 import { gatewayMigrations, type GatewayDb, type GatewaySchema } from "../../gateway/database.ts";
-import { event } from "./outbox-suite.ts";
+import { endedWatch, event } from "./outbox-suite.ts";
 
 const DAY_MS = 86_400_000;
 const KEYS = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -50,7 +59,15 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       clock = new ManualClock(1_800_000_000_000);
       store = new AlertStore({ db, clock, owner: "one" });
     });
-    afterEach(() => db.destroy());
+    afterEach(async () => {
+      // Whatever a test did: a sink that something is pending for is looked for, and no other.
+      const pending = db.selectFrom("alert").where("state", "=", "pending");
+      const sinks = await pending.select(["client_id", "sink"]).distinct().execute();
+      const looked = await db.selectFrom("alert_sink").select(["client_id", "sink"]).execute();
+      await db.destroy();
+      const known = (rows: typeof sinks) => rows.map((row) => `${row.client_id} ${row.sink}`);
+      expect(known(looked).toSorted()).toEqual(known(sinks).toSorted());
+    });
 
     const sinkOf = (clientId: string): string => `https://${clientId}.example/alerts`;
 
@@ -93,7 +110,9 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
     }
 
     const states = async (clientId = "bank"): Promise<Record<string, string>> =>
-      Object.fromEntries((await store.read(clientId, 0, 1000)).map(({ id, state }) => [id, state]));
+      Object.fromEntries(
+        (await store.read({ clientId }, 0, 1000)).map(({ id, state }) => [id, state]),
+      );
 
     test("what is due is delivered, once, to its sink", async () => {
       await put("bank", "a", "b");
@@ -111,7 +130,7 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
         "c lender https://lender.example/alerts",
       ]);
       expect(await states()).toEqual({ a: "delivered", b: "delivered" });
-      const [attempt, ...more] = await store.attempts("bank", 1, 10);
+      const [attempt, ...more] = await store.attempts({ clientId: "bank" }, 1, 10);
       expect(more).toEqual([]);
       expect(attempt).toMatchObject({ attempt: 1, outcome: "delivered", status: 204, took_ms: 5 });
     });
@@ -156,11 +175,65 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       expect(pending.slice(0, 71)).toEqual(Array.from({ length: 71 }, () => 50));
       expect(pending.at(-1)).toBe(0);
       expect(new Set(Object.values(await states()))).toEqual(new Set(["dead"]));
-      const dead = await store.read("bank", 0, 100, "dead");
+      const dead = await store.read({ clientId: "bank" }, 0, 100, "dead");
       expect(dead).toHaveLength(50);
       expect(new Set(dead.map(({ outcome }) => outcome))).toEqual(new Set(["connect"]));
       // One or a few an hour for all of them together, and not fifty.
       expect(tries).toBeLessThan(50 * 24);
+    });
+
+    test("a look sees the sinks that something is due for, and no others", async () => {
+      const waiting = async () =>
+        (await store.waiting()).map(({ clientId }) => clientId).toSorted();
+      await put("bank", "a", "b");
+      await put("lender", "c");
+      expect(await waiting()).toEqual(["bank", "lender"]);
+      const [held] = await claim(store, 1);
+      // Another is due still.
+      expect(await waiting()).toEqual(["bank", "lender"]);
+      await claim(store, 1);
+      expect(await waiting()).toEqual(["lender"]);
+      await store.release([held as Alert]);
+      expect(await waiting()).toEqual(["bank", "lender"]);
+      await using carrier = delivery((_, sink) =>
+        sink === sinkOf("lender") ? "delivered" : "status-4xx",
+      );
+      await round(carrier);
+      expect(await waiting()).toEqual([]);
+      const later = { ...event("later"), time: clock.nowMs() / 1000 + 3600 };
+      const to = { clientId: "lender", sink: sinkOf("lender") };
+      await db.transaction().execute(async (tx) => await enqueue(tx, to, [later]));
+      expect(await waiting()).toEqual([]);
+      clock.advance(3_600_000);
+      // And the lease of the one that nobody gave back.
+      expect(await waiting()).toEqual(["bank", "lender"]);
+    });
+
+    test("a sink that is away is not looked at before it is tried again, but for what is new", async () => {
+      await put("bank", ...numbered(2 * AT_ONCE));
+      await using carrier = delivery(() => "connect");
+      for (let minutes = 0; minutes < 20; minutes++) {
+        await round(carrier);
+        clock.advance(60_000);
+      }
+      await round(carrier);
+      // Away for twenty minutes, it rests for half a minute at least; all of it is due, a second later at most.
+      clock.advance(10_000);
+      expect(await store.waiting()).toEqual([]);
+      expect(await claim(store, 1)).toHaveLength(1);
+      await put("bank", "new");
+      expect(await store.waiting()).toHaveLength(1);
+    });
+
+    test("sinks that had something pending when this came are looked at", async () => {
+      await put("bank", "a", "b");
+      await put("lender", "c");
+      await db.schema.dropTable("alert_sink").execute();
+      const adding = gatewayMigrations.find(({ name }) => name.endsWith("-alert-sinks"));
+      await adding?.up(db as unknown as Kysely<unknown>, { bytes: "blob" });
+      expect((await store.waiting()).map(({ sink }) => sink).toSorted()).toEqual(
+        ["bank", "lender"].map(sinkOf),
+      );
     });
 
     test("a dead letter that is wanted after all has three days again", async () => {
@@ -172,15 +245,15 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
         clock.advance(DAY_MS / 24);
       }
       expect(await states()).toEqual({ a: "dead", b: "dead" });
-      expect(await store.redeliver("lender")).toBe(0);
-      expect(await store.redeliver("lender", 1)).toBe(0);
+      expect(await store.redeliver({ clientId: "lender" })).toBe(0);
+      expect(await store.redeliver({ clientId: "lender" }, 1)).toBe(0);
       up = true;
-      expect(await store.redeliver("bank", 2)).toBe(1);
+      expect(await store.redeliver({ clientId: "bank" }, 2)).toBe(1);
       clock.advance(60_000);
       await round(carrier);
       expect(await states()).toEqual({ a: "dead", b: "delivered" });
-      expect(await store.redeliver("bank", 2)).toBe(0);
-      expect(await store.redeliver("bank")).toBe(1);
+      expect(await store.redeliver({ clientId: "bank" }, 2)).toBe(0);
+      expect(await store.redeliver({ clientId: "bank" })).toBe(1);
       await round(carrier);
       expect(await states()).toEqual({ a: "delivered", b: "delivered" });
     });
@@ -260,7 +333,9 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       expect(await claim(store, 1)).toEqual([]);
       await two.settle([{ alert: theirs, ...dead, outcome: "delivered", state: "delivered" }]);
       expect(await states()).toEqual({ a: "delivered" });
-      expect((await store.attempts("bank", 1, 9)).map(({ attempt }) => attempt)).toEqual([2]);
+      expect(
+        (await store.attempts({ clientId: "bank" }, 1, 9)).map(({ attempt }) => attempt),
+      ).toEqual([2]);
     });
 
     test("a process that stops gives back all that it holds, as if it had not been claimed", async () => {
@@ -268,7 +343,8 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       const hanging = Promise.withResolvers<AlertOutcome>();
       const carrier = delivery(() => hanging.promise);
       await carrier.look();
-      while ((await store.read("bank", 0, 1))[0]?.attempts === 0) await carrier.look();
+      while ((await store.read({ clientId: "bank" }, 0, 1))[0]?.attempts === 0)
+        await carrier.look();
       const stopping = carrier[Symbol.asyncDispose]();
       hanging.resolve("delivered");
       await stopping;
@@ -389,8 +465,75 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       // All are due again, and those that have had no turn come first.
       clock.advance(10_000);
       await round(carrier);
-      const attempts = (await store.read("bank", 0, 100)).map((alert) => alert.attempts);
+      const attempts = (await store.read({ clientId: "bank" }, 0, 100)).map(
+        (alert) => alert.attempts,
+      );
       expect(Math.min(...attempts)).toBe(1);
+    });
+
+    test("the longest address that is taken fits into every index", async () => {
+      const dice = seeded(3);
+      // Nothing that an engine could make shorter.
+      const bytes = Buffer.from(Array.from({ length: 1600 }, () => Math.floor(dice.unit() * 256)));
+      const path = bytes.toString("base64url").slice(0, 2048 - "https://bank.example/".length);
+      const { href } = parseSink(`https://bank.example/${path}`, PUBLIC_SINKS);
+      expect(href).toHaveLength(2048);
+      await putTo("b".repeat(64), href, ["a"]);
+      expect(await store.waiting()).toEqual([{ clientId: "b".repeat(64), sink: href }]);
+    });
+
+    test("a key alone reads what its own watches told, and what is another's is not there", async () => {
+      const watch = async (id: string, clientId: string, jkt: string): Promise<void> => {
+        await db
+          .insertInto("watch")
+          .values(endedWatch(`watch-${id}`, clientId, jkt))
+          .execute();
+      };
+      await put("bank", "a/1", "b/1", "a/2");
+      await put("lender", "c/1", "a/1");
+      await watch("a", "bank", "key");
+      await watch("b", "bank", "key of old");
+      await watch("c", "lender", "key of lender");
+      const reader = (await store.readerBy("key")) as Reader;
+      const ids = async (of = reader) => (await store.read(of, 0, 9)).map(({ id }) => id);
+      expect(await ids()).toEqual(["a/1", "a/2"]);
+      expect(await ids((await store.readerBy("key of lender")) as Reader)).toEqual(["c/1"]);
+      await using carrier = delivery(() => "gone");
+      await round(carrier);
+      expect(await store.attempts(reader, 2, 9)).toEqual([]);
+      expect(await store.redeliver(reader, 2)).toBe(0);
+      expect(await store.redeliver(reader)).toBe(2);
+      expect((await store.read(reader, 1, 9, "pending")).map(({ seq }) => seq)).toEqual([3]);
+      // Of nobody, and of two: it does not say who asks.
+      expect(await store.readerBy("unknown")).toBeUndefined();
+      await watch("d", "lender", "key");
+      expect(await store.readerBy("key")).toBeUndefined();
+    });
+
+    test("on PostgreSQL, what is enqueued while its sink is put off is looked for all the same", async () => {
+      if (db.engine !== "postgres") return;
+      await put("bank", "a");
+      const to = { clientId: "bank", sink: sinkOf("bank") };
+      // Enqueued first, committed last: the row is somebody else's, and stays as it is.
+      await db.transaction().execute(async (tx) => {
+        await enqueue(tx, to, [event("b")]);
+        expect(await claim(store, 9)).toHaveLength(1);
+      });
+      expect(await store.waiting()).toHaveLength(1);
+      // Put off first: what is enqueued meanwhile waits, and then finds that it has to be brought forward.
+      const putting = Promise.withResolvers<void>();
+      const claimed = Promise.withResolvers<void>();
+      const held = db.transaction().execute(async (tx) => {
+        await tx.updateTable("alert").set({ state: "delivered", settled_at: 1 }).execute();
+        await putOff(tx, "postgres", to, 0);
+        claimed.resolve();
+        await putting.promise;
+      });
+      await claimed.promise;
+      const enqueued = put("bank", "c");
+      putting.resolve();
+      await Promise.all([held, enqueued]);
+      expect(await store.waiting()).toHaveLength(1);
     });
 
     test("on PostgreSQL, what another replica is claiming is not waited for", async () => {
@@ -413,7 +556,7 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       clock.advance(DAY_MS);
       await store.purge();
       expect(await states()).toEqual({ b: "pending" });
-      expect(await store.attempts("bank", 1, 10)).toEqual([]);
+      expect(await store.attempts({ clientId: "bank" }, 1, 10)).toEqual([]);
       const { last } = await db
         .selectFrom("alert_stream")
         .select("last")

@@ -1,15 +1,26 @@
 // The outbox on either engine: what is committed is there, what is rolled back is not, one id is one event, and numbers follow the
 // commits, so that a reader with a cursor misses nothing.
+import type { Insertable } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDatabase } from "../../core/database.ts";
 import { type AlertEvent, enqueue } from "../../gateway/alerts/outbox.ts";
 import { gatewayMigrations, type GatewayDb, type GatewaySchema } from "../../gateway/database.ts";
+import type { WatchTable } from "../../gateway/watches/schema.ts";
 
 export const DESTINATION = { clientId: "bank", sink: "https://bank.example/alerts" };
 
 export function event(id: string, subject = "watch-1"): AlertEvent {
   const type = "org.weijifen.watch.crossed";
   return { id, type, subject, time: 1_800_000_000, data: { indicator: "overdue-count" } };
+}
+
+/** A row of the watch that alerts are about: whose it was, and whose key signed it. */
+export function endedWatch(id: string, client_id: string, jkt: string): Insertable<WatchTable> {
+  const status = { consent_id: "c", status_uri: "https://authority.example/", status_idx: 1 };
+  const moments = { every_s: 3600, due_at: 1, next_at: 1000, created_at: 1, ended_at: 1000 };
+  const counts = { asked: 0, failures: 0, events: 0, sealed: 0, lease_until: 0 };
+  const rest = { product: "watch-phone@1", body_sha256: "", sink: "", state: "ended" };
+  return { id, client_id, jkt, ...status, ...moments, ...counts, ...rest };
 }
 
 export function outboxSuite(emptyDatabase: () => Promise<string>): void {

@@ -29,6 +29,7 @@ describe("refused", () => {
     ["a fragment", "https://bank.example/#part"],
     ["an empty fragment", "https://bank.example/#"],
     ["too long", `https://bank.example/${"a".repeat(2048)}`],
+    ["too long as it is kept", `https://bank.example/${"微".repeat(300)}`],
   ])("%s: %s", (_, url) => expect(refusal(url)).toBe("sink-refused"));
 
   test.each([

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { registerAuditCommands } from "../../cli/audit-commands.ts";
 import { registerSuspensionCommands } from "../../cli/authority-commands.ts";
@@ -17,6 +17,7 @@ import { ConsentOperator } from "../../consent/index.ts";
 import { decodeBundle, encodeBundle } from "../../consent/log/tile.ts";
 import { generateP256, publicP256 } from "../../crypto/index.ts";
 import { cnIdCheckCharacter } from "../../crypto/subject.ts";
+import { runCommand } from "../cli/run-command.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { type Federation, startFederation } from "../federation/federation.ts";
 
@@ -49,45 +50,16 @@ async function give(): Promise<GivenConsent> {
   return await bank.consent({ subject, maxUses: 5, products: [PRODUCT] });
 }
 
-interface Printed {
-  readonly status: number;
-  readonly result: Record<string, unknown>;
-  readonly text: string;
-}
+const REGISTERS = [
+  (program: Command) => registerSuspensionCommands(program.command("authority")),
+  registerClientCommands,
+  registerConsentCommands,
+  registerAuditCommands,
+  registerFederationCommands,
+  registerBatchCommands,
+];
 
-/** Runs one command with --json. @throws what it throws. */
-async function wjf(...args: string[]): Promise<Printed> {
-  const program = new Command("wjf").exitOverride();
-  registerSuspensionCommands(program.command("authority"));
-  registerClientCommands(program);
-  registerConsentCommands(program);
-  registerAuditCommands(program);
-  registerFederationCommands(program);
-  registerBatchCommands(program);
-  const out: string[] = [];
-  const err: string[] = [];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    out.push(String(text));
-    return true;
-  });
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    err.push(String(text));
-    return true;
-  });
-  const before = process.exitCode;
-  try {
-    process.exitCode = 0;
-    await program.parseAsync([...args, "--json"], { from: "user" });
-    const status = process.exitCode;
-    expect(out).toHaveLength(1);
-    const result = JSON.parse(out.join("")) as Printed["result"];
-    return { status, result, text: err.join("") };
-  } finally {
-    process.exitCode = before;
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+const wjf = async (...args: string[]) => await runCommand(REGISTERS, ...args);
 
 test("client: add with generated keys, list, rotate with a JWK Set, disable", async () => {
   const about = ["--name", "Second Bank", "--contact", "privacy@second.example"];
@@ -268,17 +240,30 @@ test("ask and batch: what the authority refuses has a code, and costs a batch no
     { product: PRODUCT, phone },
     { product: PRODUCT, id_number, query_id },
     { product: PRODUCT, phone: "110" },
+    { product: PRODUCT, phone, id_number },
   ];
   const file = join(folder, "people.ndjson");
   writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   const { result } = await wjf("batch", file, ...client);
-  const refusals = { "rate-limited": 1, "person-unknown": 1, "request-malformed": 1 };
-  expect(result).toMatchObject({ rows: 9, answered: 6, refused: 3, refusals });
+  const refusals = { "rate-limited": 1, "person-unknown": 1, "request-malformed": 2 };
+  expect(result).toMatchObject({ rows: 10, answered: 6, refused: 4, refusals });
   const results = readFileSync(String(result["results"]), "utf8").trim().split("\n");
   expect(JSON.parse(results[7] ?? "")).toMatchObject({
     line: 8,
     query_id,
     error: { code: "person-unknown", status: 404, next: expect.stringContaining("Check") },
+  });
+  // Who goes on with it elsewhere has the id, and not the file.
+  const out = ["--out", join(folder, "resumed.ndjson")];
+  const resumed = await wjf("batch", "--resume", String(result["id"]), ...out, ...client);
+  expect(resumed.result).toMatchObject({ rows: 10, answered: 6, refused: 4, refusals });
+  expect(
+    readFileSync(out[1] as string, "utf8")
+      .trim()
+      .split("\n")[7],
+  ).toBe(results[7]);
+  await expect(wjf("batch", "--resume", "../audit", ...client)).rejects.toMatchObject({
+    code: "request-malformed",
   });
   // Neither what is sent nor what comes back names who was refused.
   expect(readFileSync(`${file}.rows.ndjson`, "utf8") + results.join("")).not.toContain(id17);

@@ -18,7 +18,13 @@ import { RosterSources } from "../../consent/roster-sources.ts";
 import { silentLogger } from "../../core/log.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { writeSecretFile } from "../../core/secret-file.ts";
-import { generateP256, generateX25519, publicP256, publicX25519 } from "../../crypto/index.ts";
+import {
+  generateP256,
+  generateX25519,
+  publicP256,
+  publicX25519,
+  signRoster,
+} from "../../crypto/index.ts";
 import { makeRoster } from "../crypto/roster-fixture.ts";
 import { PlaintextScheme } from "../crypto/plaintext-scheme.ts";
 
@@ -108,6 +114,17 @@ test("by fan-outs: those that are admitted and never released count for themselv
   keeper.countFanOuts(keeper.current(), 1);
   expect((await keeper.rotateIfDue())?.number).toBe(2);
   expect(await keeper.rotateIfDue()).toBeUndefined();
+});
+
+test("by an update: epochs of other parameters are dropped at the start, and the next one opens", async () => {
+  const { roster } = (await openKeeper()).current();
+  const he = { ...roster.he, coeff_modulus: roster.he.coeff_modulus - 2 };
+  const place = join(folder, "epochs", "1");
+  const signed = await signRoster({ ...roster, he }, made.rootKey);
+  writeSecretFile(join(place, "roster.jws"), signed);
+  const updated = await openKeeper();
+  expect(updated.all().map(({ number }) => number)).toEqual([2]);
+  expect(existsSync(place)).toBe(false);
 });
 
 test.each(["countFanOuts", "countReleases"] as const)(

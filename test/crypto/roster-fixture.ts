@@ -40,7 +40,7 @@ export function makeRoster(provinceCount: number): TestRoster {
     he: {
       scheme: HE_PARAMETERS.scheme,
       poly_modulus_degree: HE_PARAMETERS.polyModulusDegree,
-      coeff_modulus_bits: HE_PARAMETERS.coeffModulusBits,
+      coeff_modulus: HE_PARAMETERS.coeffModulus,
       plain_modulus: HE_PARAMETERS.plainModulus,
       public_key_sha256: "0".repeat(64),
     },

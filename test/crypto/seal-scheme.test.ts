@@ -1,6 +1,6 @@
 // The real scheme alone: its parameters, and what it does with ciphertexts that an enemy made (DESIGN §3 "Untrusted
 // ciphertexts"). The enemy's are built with node-seal itself, with the enemy's own choice of parameters.
-import { randomInt } from "node:crypto";
+import { checkPrimeSync, randomInt } from "node:crypto";
 import { type Ciphertext as SealCiphertext, initialize, type MainModule } from "node-seal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDecryptor } from "../../crypto/decrypt.ts";
@@ -71,11 +71,13 @@ describe("parameters", () => {
     expect(largest).toBe(t);
   });
 
-  test("q is one prime of 53 bits, within 128-bit security at N = 2048 (eprint 2024/463)", () => {
-    const q = coefficientModulus();
-    expect(q).toBeGreaterThan(2n ** 52n);
-    expect(q).toBeLessThan(2n ** 53n);
-    expect(q % BigInt(2 * n)).toBe(1n);
+  test("q is the largest prime of 53 bits that is 1 modulo 2N and t", () => {
+    // 53 bits: within 128-bit security at N = 2048 (eprint 2024/463, Table 5.2).
+    const step = BigInt(2 * n) * BigInt(t);
+    let largest = ((2n ** 53n - 2n) / step) * step + 1n;
+    while (!checkPrimeSync(largest)) largest -= step;
+    expect(coefficientModulus()).toBe(largest);
+    expect(largest).toBeGreaterThan(2n ** 52n);
   });
 
   test("a ciphertext is 32,881 bytes for 2,048 slots", () => {
@@ -149,10 +151,14 @@ describe("a ciphertext that an enemy made is refused, by sum and decryption alik
 
   test("other plaintext modulus, other degree, other q, three polynomials, compressed", async () => {
     const seal = await initialize();
-    refuse(foreignCiphertext(seal, { degree: n, bits: [53], plain: 1_032_193n }));
+    refuse(
+      foreignCiphertext(seal, { degree: n, prime: HE_PARAMETERS.coeffModulus, plain: 1_032_193n }),
+    );
     refuse(foreignCiphertext(seal, { degree: 1024, bits: [27], plain: 12_289n }));
     refuse(foreignCiphertext(seal, { degree: 4096, bits: [36, 36], plain: BigInt(t) }));
-    const own = { degree: n, bits: [53], plain: BigInt(t) };
+    // SEAL's own choice of a 53-bit prime.
+    refuse(foreignCiphertext(seal, { degree: n, bits: [53], plain: BigInt(t) }));
+    const own = { degree: n, prime: HE_PARAMETERS.coeffModulus, plain: BigInt(t) };
     refuse(foreignCiphertext(seal, own, (cipher) => cipher.resize(3)));
     refuse(foreignCiphertext(seal, own, undefined, "zstd"));
     refuse(foreignCiphertext(seal, own, undefined, "zlib"));
@@ -225,19 +231,26 @@ function withCoefficient(ciphertext: Ciphertext, index: number, value: bigint): 
 
 interface Foreign {
   readonly degree: number;
-  readonly bits: readonly number[];
+  /** Of the coefficients' primes, chosen by SEAL. */
+  readonly bits?: readonly number[];
+  /** The one prime, chosen here. */
+  readonly prime?: number;
   readonly plain: bigint;
 }
 
 function foreignCiphertext(
   seal: MainModule,
-  { degree, bits, plain }: Foreign,
+  { degree, bits, prime, plain }: Foreign,
   bend?: (cipher: SealCiphertext) => void,
   mode: "none" | "zlib" | "zstd" = "none",
 ): Uint8Array {
   using parameters = new seal.EncryptionParameters(seal.SchemeType.bfv);
   parameters.setPolyModulusDegree(degree);
-  using primes = seal.CoeffModulus.Create(degree, Int32Array.from(bits));
+  using primes = bits
+    ? seal.CoeffModulus.Create(degree, Int32Array.from(bits))
+    : new seal.VectorModulus();
+  using single = new seal.Modulus(BigInt(prime ?? 0));
+  if (prime !== undefined) primes.push_back(single);
   parameters.setCoeffModulus(primes);
   using modulus = new seal.Modulus(plain);
   parameters.setPlainModulus(modulus);

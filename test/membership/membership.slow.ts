@@ -65,7 +65,12 @@ async function questions(
   );
 }
 
-async function observe(node: ObservedNode, pool: readonly Question[], each: number) {
+/** @param beside People nobody holds who are asked about in the same fan-out. */
+async function observe(
+  node: ObservedNode,
+  pool: readonly Question[],
+  { each, beside = 0 }: { readonly each: number; readonly beside?: number },
+) {
   const kinds = [true, false].map((held) => pool.filter((question) => question.held === held));
   const timed: Timed[] = [];
   const sizes = new Set<number>();
@@ -76,7 +81,8 @@ async function observe(node: ObservedNode, pool: readonly Question[], each: numb
     // So that questions come at any moment of the node's clock.
     const until = performance.now() + Math.random();
     while (performance.now() < until);
-    const { ms, bytes } = await node.ask(question);
+    const others = Array.from({ length: beside }, (_, o) => kinds[1]![o]!);
+    const { ms, bytes } = await node.ask(question, ...others);
     if (i < 0) continue;
     timed.push({ held: question.held, ms });
     sizes.add(bytes);
@@ -99,22 +105,27 @@ function report(what: string, timed: readonly Timed[]): { time: number; learned:
 }
 
 test.each([
-  ["credit-score@1", false],
-  ["identity-verification@1", true],
-] as const)("%s, claims %s: same size, and time tells nothing", async (product, claimed) => {
-  await using node = await ObservedNode.start(federation, CODE, QUANTUM_MS);
-  const pool = await questions(node, product, claimed);
-  const { timed, sizes } = await observe(node, pool, EACH);
-  const { time, learned } = report(product, timed);
-  expect([...sizes]).toHaveLength(1);
-  expect(time).toBeLessThanOrEqual(0.55);
-  expect(learned).toBeLessThanOrEqual(0.55);
-});
+  ["credit-score@1", false, 0],
+  ["identity-verification@1", true, 0],
+  // So many that what is not opened is only counted.
+  ["identity-verification@1", true, 7],
+] as const)(
+  "%s, claims %s, beside %d others: same size, and time tells nothing",
+  async (product, claimed, beside) => {
+    await using node = await ObservedNode.start(federation, CODE, QUANTUM_MS);
+    const pool = await questions(node, product, claimed);
+    const { timed, sizes } = await observe(node, pool, { each: EACH, beside });
+    const { time, learned } = report(`${product} beside ${beside}`, timed);
+    expect([...sizes]).toHaveLength(1);
+    expect(time).toBeLessThanOrEqual(0.55);
+    expect(learned).toBeLessThanOrEqual(0.55);
+  },
+);
 
 test("without the quantum too; and a leak of half a typical reply would be found", async () => {
   await using node = await ObservedNode.start(federation, CODE, 0);
   const pool = await questions(node, "identity-verification@1", true);
-  const { timed } = await observe(node, pool, Math.min(EACH, 3000));
+  const { timed } = await observe(node, pool, { each: Math.min(EACH, 3000) });
   report("identity-verification@1, no quantum", timed);
   const [, typical = 0] = quantiles(timed, true);
   const leaking = timed.map(({ held, ms }) => ({ held, ms: held ? ms + typical / 2 : ms }));

@@ -126,41 +126,49 @@ export class ObservedNode implements AsyncDisposable {
     };
   }
 
-  #request({ product, claims, sub, jti }: Question): EvaluateRequest {
+  #request(questions: readonly Question[]): EvaluateRequest {
     const { roster, rosterDigest } = this.#federation.authority.epochs.current();
-    const width = slotWidth(requireProduct(loadCatalogue(), product));
+    let offset = 1;
+    const items = questions.map(({ product, claims }) => {
+      const width = slotWidth(requireProduct(loadCatalogue(), product));
+      const item = {
+        query_id: randomUUID() as never,
+        token_hash: sha256Hex("token"),
+        product: product as never,
+        claims_hash: sha256Hex(claims ?? ""),
+        slot_offset: offset,
+        slot_width: width,
+      };
+      offset += width;
+      return item;
+    });
     const { bytes, digest } = digestDescriptor({
       fan_out_id: randomUUID(),
       epoch: roster.epoch,
       roster_digest: rosterDigest.toString("hex"),
       provinces: roster.provinces.map(({ code }) => code).toSorted(),
-      items: [
-        {
-          query_id: randomUUID() as never,
-          token_hash: sha256Hex("token"),
-          product: product as never,
-          claims_hash: sha256Hex(claims ?? ""),
-          slot_offset: 1,
-          slot_width: width,
-        },
-      ],
+      items,
     });
     const admission = {
       descriptor: digest.toString("hex"),
-      items: [{ sub, jti }],
+      items: questions.map(({ sub, jti }) => ({ sub, jti })),
       expires_at: roster.not_after,
     };
-    const body = Buffer.from(JSON.stringify({ product, ...(claims && { claims }) }));
+    const credentials = questions.map(({ product, claims }) => ({
+      token: "not looked at",
+      proof: "not looked at",
+      body: Buffer.from(JSON.stringify({ product, ...(claims && { claims }) })),
+    }));
     return {
       descriptor: bytes,
-      credentials: [{ token: "not looked at", proof: "not looked at", body }],
+      credentials,
       admission: signStatement("admission", admission, this.#secrets.admissionKey),
     };
   }
 
-  /** How long the reply took, and how many bytes it has. */
-  async ask(question: Question): Promise<{ readonly ms: number; readonly bytes: number }> {
-    const request = this.#request(question);
+  /** How long the reply to all of them in one fan-out took, and how many bytes it has. */
+  async ask(...questions: Question[]): Promise<{ readonly ms: number; readonly bytes: number }> {
+    const request = this.#request(questions);
     const startedMs = performance.now();
     const { ciphertext, receipt } = await this.#client.evaluate(request, TIMEOUT_MS);
     const ms = performance.now() - startedMs;

@@ -15,9 +15,10 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { registerDemoInstitution } from "../../cli/demo-institution.ts";
 import { readConditions } from "../../cli/watch-conditions.ts";
+import { cnIdCheckCharacter } from "../../crypto/subject.ts";
 import { createSinkCa, type RunningSink, startSink } from "../alerts/sink-server.ts";
 import { openScene, type Scene } from "../federation/scene.ts";
-import type { WatchState } from "./watch-client.ts";
+import { resultsOf, type WatchState } from "./watch-client.ts";
 
 /** For whoever waits for a machine that does much else. */
 const LONG = { timeout: 60_000, interval: 200 };
@@ -49,6 +50,9 @@ describe("over a federation", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  /** To people, by the last command. */
+  let said = "";
+
   async function wjf<T = WatchState>(...args: string[]): Promise<T> {
     const { home, authorityPort, gatewayPort } = scene.federation.settings;
     const env = {
@@ -58,7 +62,8 @@ describe("over a federation", () => {
       WJF_GATEWAY_PORT: String(gatewayPort),
     };
     const all = ["cli/main.ts", "watch", ...args, "--json"];
-    const { stdout } = await promisify(execFile)(process.execPath, all, { env });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, all, { env });
+    said = stderr;
     return JSON.parse(stdout) as T;
   }
 
@@ -121,6 +126,42 @@ describe("over a federation", () => {
     expect(results.map((line) => (JSON.parse(line) as { line: number }).line)).toEqual([1, 2, 3]);
     expect(statSync(first.results).mode & 0o777).toBe(0o600);
     expect(statSync(`${file}.rows.ndjson`).mode & 0o777).toBe(0o600);
+  });
+
+  test("a row of a file that is refused holds up no other, is told, and is taken once it is mended", async () => {
+    const file = join(folder, "some-refused.ndjson");
+    const row = (more: object) => JSON.stringify({ conditions: ["closed"], ...more });
+    const id17 = "11010119900307721";
+    const lines = [
+      row({ phone: scene.msisdn(1) }),
+      "no row",
+      row({ phone: "110" }),
+      row({ id_number: `${id17}${cnIdCheckCharacter(id17)}` }),
+      row({ phone: scene.msisdn(2), conditions: ["no_such_test"] }),
+      row({ phone: scene.msisdn(3) }),
+    ];
+    const addAll = async () => {
+      writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
+      return await wjf<FileResult>("add", "--from", file, "--sink", sink.url);
+    };
+    const first = await addAll();
+    expect(first).toMatchObject({ rows: 6, created: 2, present: 0, refused: 4 });
+    expect(first.refusals).toEqual({ "request-malformed": 3, "person-unknown": 1 });
+    for (const line of [2, 3, 5])
+      expect(said).toMatch(new RegExp(`^${line} +request-malformed`, "m"));
+    expect(said).toMatch(/^4 +person-unknown .*Check the number/m);
+    const results = resultsOf(readFileSync(first.results, "utf8"));
+    expect(new Set(results.map(({ line }) => line))).toEqual(new Set([1, 2, 3, 4, 5, 6]));
+    expect(results).toHaveLength(6);
+    expect(results.find(({ line }) => line === 4)?.error).toMatchObject({
+      code: "person-unknown",
+      next: expect.stringContaining("Check"),
+    });
+    // Neither of those who are refused is named.
+    expect(said + readFileSync(first.results, "utf8")).not.toContain(id17);
+    lines[4] = row({ phone: scene.msisdn(2) });
+    const second = await addAll();
+    expect(second).toMatchObject({ rows: 6, created: 1, present: 2, refused: 3 });
   });
 
   test("the gateway's refusals are told, and what is no watch is not asked for", async () => {

@@ -203,7 +203,7 @@ function suite(emptyDatabase: () => Promise<string>): void {
     });
     expect(await one.find("w2")).toMatchObject({ state: "active", reason: null });
     const ids = async (state: AlertState): Promise<string[]> =>
-      (await alerts.read("bank", 0, 10, state)).map(({ id }) => id);
+      (await alerts.read({ clientId: "bank" }, 0, 10, state)).map(({ id }) => id);
     // Its end is not sent to a sink that wants no more, and can be read.
     expect(await ids("dead")).toEqual(["w1.started", "w2.started", "w1.ended"]);
     expect(await ids("pending")).toEqual(["w2.updated.moved"]);

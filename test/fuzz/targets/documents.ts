@@ -71,7 +71,7 @@ function makeRoster(): Roster {
     he: {
       scheme: HE_PARAMETERS.scheme,
       poly_modulus_degree: HE_PARAMETERS.polyModulusDegree,
-      coeff_modulus_bits: HE_PARAMETERS.coeffModulusBits,
+      coeff_modulus: HE_PARAMETERS.coeffModulus,
       plain_modulus: HE_PARAMETERS.plainModulus,
       public_key_sha256: sha256Hex(HE_KEY),
     },
