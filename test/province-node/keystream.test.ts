@@ -28,7 +28,7 @@ test("numbers are the stream's words in order, from the first and across blocks"
 
 test("a stream is its owner's alone, and what follows bytes that filled a block is new", () => {
   const all = [drawn(), drawn(6), drawn(5, 1)].flat();
-  // Of 6,144 words of 32 bits two are equal once in 230 streams; these are fixed.
+  // Of 6,144 random words of 32 bits two are equal once in some 230 such tests; these are fixed.
   expect(new Set(all).size).toBe(all.length);
   const random = new Keystream(key, 3, 5);
   random.bytes(BLOCK_BYTES);
