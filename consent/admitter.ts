@@ -16,7 +16,6 @@ import { type Admission, ADMISSION_TTL_S } from "./admission.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
 import { requestRules } from "./federation-view.ts";
 import { epochOf } from "./release/check-merge.ts";
-import { RefusalLog } from "./release/refusal-log.ts";
 import { requireNotSuspended } from "./release/suspension.ts";
 import { type Asked, settle, type SettleParts } from "./release/settle.ts";
 import {
@@ -38,7 +37,7 @@ export type AdmitAnswer =
 /** A verified question, or why it is refused. */
 export type Question = VerifiedRequest | ErrorCode;
 
-export interface AdmitterParts extends Omit<SettleParts, "refusals"> {
+export interface AdmitterParts extends SettleParts {
   readonly epochs: EpochKeeper;
   readonly catalogue: Catalogue;
   readonly clock: Clock;
@@ -46,11 +45,11 @@ export interface AdmitterParts extends Omit<SettleParts, "refusals"> {
 }
 
 export class Admitter {
-  readonly #parts: AdmitterParts & SettleParts;
+  readonly #parts: AdmitterParts;
   readonly #remembered = new Map<string, readonly Question[]>();
 
   constructor(parts: AdmitterParts) {
-    this.#parts = { ...parts, refusals: new RefusalLog(parts.ledger) };
+    this.#parts = parts;
   }
 
   /**

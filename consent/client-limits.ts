@@ -4,6 +4,7 @@
 // the database. Batches are not held to it: they have their own bounds at the gateway.
 import type { Clock } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
+import { Bucket, type BucketSize } from "./bucket.ts";
 import { type ClientLimits, findClient } from "./clients.ts";
 import { type AuthorityDb, consentTables } from "./ledger.ts";
 
@@ -17,9 +18,8 @@ const COUNTED_KEPT_MS = 60_000;
 interface Account {
   limits: ClientLimits;
   readAtMs: number;
-  /** Queries that may be asked now: a bucket that fills with `queries_per_second`, and holds one second's worth. */
-  tokens: number;
-  filledAtMs: number;
+  /** Queries that may be asked now: filled with `queries_per_second`, it holds one second's worth. */
+  readonly bucket: Bucket;
   day: number;
   today: number;
   /** Query ids and when they were counted, oldest first. */
@@ -49,15 +49,14 @@ export class ClientLimiter {
     const now = this.#clock.nowMs();
     forgetCounted(account, now);
     if (account.counted.has(queryId)) return;
-    refill(account, now);
+    beginDay(account, now);
     const { queries_per_second, queries_per_day } = account.limits;
     if (account.today >= queries_per_day) {
       throw new WjfError("rate-limited", `${queries_per_day} queries a day`);
     }
-    if (account.tokens < 1) {
+    if (!account.bucket.take(now, bucketSize(account.limits))) {
       throw new WjfError("rate-limited", `${queries_per_second} queries a second`);
     }
-    account.tokens -= 1;
     account.today += 1;
     account.counted.set(queryId, now);
   }
@@ -74,8 +73,7 @@ export class ClientLimiter {
     const account = this.#accounts.get(clientId) ?? {
       limits,
       readAtMs: now,
-      tokens: limits.queries_per_second,
-      filledAtMs: now,
+      bucket: new Bucket(bucketSize(limits), now),
       day: dayOf(now),
       today,
       counted: new Map<string, number>(),
@@ -101,11 +99,11 @@ function dayOf(ms: number): number {
   return Math.floor((ms + CHINA_OFFSET_MS) / DAY_MS);
 }
 
-function refill(account: Account, now: number): void {
-  const { queries_per_second: rate } = account.limits;
-  const earned = ((now - account.filledAtMs) / 1000) * rate;
-  account.tokens = Math.min(rate, account.tokens + Math.max(0, earned));
-  account.filledAtMs = now;
+function bucketSize({ queries_per_second: rate }: ClientLimits): BucketSize {
+  return { most: rate, perSecond: rate };
+}
+
+function beginDay(account: Account, now: number): void {
   if (account.day === dayOf(now)) return;
   account.day = dayOf(now);
   account.today = 0;

@@ -26,7 +26,7 @@ import { watchAuthority } from "./metrics.ts";
 import { openLedger, writeLogKeys } from "./open-ledger.ts";
 import type { LeafDraft } from "./log/index.ts";
 import { productNotices } from "./product-notice.ts";
-import { MergeOpener, openSealDecryptor, Releaser } from "./release/index.ts";
+import { MergeOpener, openSealDecryptor, RefusalLog, Releaser } from "./release/index.ts";
 import { sandboxDirectory } from "./sandbox-directory.ts";
 import { RosterSources } from "./roster-sources.ts";
 import { type AuthoritySecrets, readAuthoritySecrets, TOKEN_KEYS } from "./secrets.ts";
@@ -115,6 +115,12 @@ export async function startAuthority(
   resources.use(sources.follow(epochs));
   const { admissionKey } = secrets;
   const clock = systemClock;
+  const refusals = new RefusalLog(ledger, clock);
+  resources.defer(async () => {
+    await refusals.tellCounts().catch((error: unknown) => {
+      log.error({ err: error }, "the last count of refusals is not in the log");
+    });
+  });
   const admitter = new Admitter({
     epochs,
     ledger,
@@ -124,6 +130,7 @@ export async function startAuthority(
     clock,
     admissionKey,
     log,
+    refusals,
     limiter: new ClientLimiter(db, clock),
   });
   const random = systemRandom;
@@ -139,7 +146,7 @@ export async function startAuthority(
     }),
   );
   const { atRest } = service.options;
-  const releasing = { opener, epochs, ledger, atRest, catalogue, log };
+  const releasing = { opener, epochs, ledger, atRest, catalogue, log, refusals };
   const releaser = new Releaser({ ...releasing, admitter });
   const batches = new BatchAuthority({
     ...releasing,
@@ -153,9 +160,11 @@ export async function startAuthority(
     new TrainingAuthority({ db, ledger, epochs, atRest, catalogue, clock, admissionKey }),
   );
   const housekeeping = setInterval(() => {
-    Promise.all([service.housekeeping(), training.steps.housekeeping()]).catch((error: unknown) =>
-      log.error({ err: error }, "housekeeping failed"),
-    );
+    Promise.all([
+      service.housekeeping(),
+      training.steps.housekeeping(),
+      refusals.tellCounts(),
+    ]).catch((error: unknown) => log.error({ err: error }, "housekeeping failed"));
   }, HOUSEKEEPING_MS);
   resources.defer(() => clearInterval(housekeeping));
   const http = resources.use(

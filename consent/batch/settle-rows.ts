@@ -9,8 +9,8 @@ import type { AtRest } from "../at-rest.ts";
 import type { Client } from "../clients.ts";
 import { type AuthorityDb, type ConsentLedger, consentTables } from "../ledger.ts";
 import type { Receipt } from "../log/index.ts";
-import type { LeafDraft } from "../log/leaf.ts";
 import { QueryBudget } from "../query-budget.ts";
+import type { Refusal, RefusalLog } from "../release/refusal-log.ts";
 import { type EarlierRelease, readClients, readEarlier } from "../release/release-reads.ts";
 import { openAnswer } from "../release/stored-answer.ts";
 import { GroupSpending } from "../spend-group.ts";
@@ -24,6 +24,7 @@ export interface SettleRowsParts {
   readonly clock: Clock;
   readonly catalogue: Catalogue;
   readonly log: Logger;
+  readonly refusals: RefusalLog;
 }
 
 export interface SettleRules extends Pick<RowRules, "tokens"> {
@@ -63,7 +64,7 @@ export async function settleRows(
     "question" in row ? settleRow(row, known, rules, parts.atRest) : row,
   );
   const refused = decided.filter((row): row is RefusedRow => "refusal" in row);
-  if (refused.length > 0) await parts.ledger.log.append(refused.map(refusalLeaf));
+  await parts.refusals.record(refused.map(refusalOf));
   const answered = decided.filter((row): row is Answered => "leaf" in row);
   const receipts = await parts.ledger.log.receipts(answered.map(({ leaf }) => leaf));
   const told = answered.map(({ row, answer, client }, i) => {
@@ -135,9 +136,8 @@ function settleRow(
   }
 }
 
-function refusalLeaf({ refusal, queryId, product, clientId, consentId }: RefusedRow): LeafDraft {
+function refusalOf({ refusal, queryId, product, clientId, consentId }: RefusedRow): Refusal {
   return {
-    type: "refusal",
     code: refusal,
     ...(queryId !== undefined && { query_id: queryId }),
     ...(product !== undefined && { product }),

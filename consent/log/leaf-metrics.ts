@@ -43,7 +43,7 @@ function countLeaf(leaf: LeafDraft): void {
       return releases.inc({ product: leaf.product, coverage: answered < of ? "partial" : "full" });
     }
     case "refusal":
-      return refusals.inc({ code: leaf.code });
+      return refusals.inc({ code: leaf.code }, leaf.left_out ?? 1);
     case "merge-audit":
       return mergeAudits.inc({ result: leaf.result });
     case "consent":

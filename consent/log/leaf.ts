@@ -80,6 +80,8 @@ const RefusalLeaf = z.strictObject({
   query_id: QueryId.optional(),
   consent_id: Id.optional(),
   product: ProductRef.optional(),
+  /** So many more of this institution's were refused with this code since the last such count, and have no leaf of their own. */
+  left_out: z.int().min(1).optional(),
 });
 
 const ObjectionLeaf = z.strictObject({

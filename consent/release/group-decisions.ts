@@ -1,6 +1,7 @@
 // What one fan-out's questions come to, decided one after another on state that was read together, in the transaction that
 // writes it all: the client may ask, the consent lives and is spent, no other answer was ever given under the query id. A
-// refusal is decided before anything of its question is counted, so nothing ever has to be undone. DESIGN §4, §5.
+// refusal is decided before anything of its question is counted, so nothing ever has to be undone; its leaf is refusal-log.ts's.
+// DESIGN §4, §5.
 import {
   type AuthorityFacts,
   type ConditionState,
@@ -9,8 +10,7 @@ import {
   requireProduct,
 } from "../../catalogue/index.ts";
 import { chunks } from "../../core/database.ts";
-import { type ErrorCode, WjfError } from "../../core/errors.ts";
-import type { ProductRef, QueryId } from "../../core/ids.ts";
+import { WjfError } from "../../core/errors.ts";
 import type { Client } from "../clients.ts";
 import { type AuthorityTx, consentTables } from "../ledger.ts";
 import type { Sequencing } from "../log/index.ts";
@@ -18,6 +18,7 @@ import type { LeafDraft } from "../log/leaf.ts";
 import { ObjectionMarks } from "../objections.ts";
 import { QueryBudget } from "../query-budget.ts";
 import { GroupSpending, type SpendableConsent } from "../spend-group.ts";
+import type { Refusal } from "./refusal-log.ts";
 import type {
   AnsweredItem,
   GroupRelease,
@@ -45,7 +46,7 @@ import { WatchStates } from "./watch-states.ts";
 
 export type Decided =
   | { readonly answer: string; readonly client: Client; readonly leaf: number; readonly old?: true }
-  | { readonly refusal: ErrorCode };
+  | { readonly refused: Refusal };
 
 interface Answered extends StoredAnswer {
   /** Of a watch: kept for the next evaluation, never told. */
@@ -128,19 +129,18 @@ export class GroupDecisions {
     });
   }
 
-  /** Decides one question, after all before it; a refusal becomes a leaf. */
+  /** Decides one question, after all before it. */
   decide(item: AnsweredItem | RefusedItem): Decided {
-    if ("refusal" in item) return this.#refuse(item.refusal, item.query_id, item.product);
-    const { question } = item;
+    if ("refused" in item) return item;
+    const { queryId, product, clientId, consentId } = item.question;
     try {
       return this.#releaseItem(item);
     } catch (error) {
       const known = error instanceof WjfError;
       if (!known) this.#parts.log.error({ err: error }, "a release failed");
-      return this.#refuse(known ? error.code : "internal", question.queryId, question.product, {
-        client_id: question.clientId,
-        consent_id: question.consentId,
-      });
+      const code = known ? error.code : "internal";
+      const parties = { client_id: clientId, consent_id: consentId };
+      return { refused: { code, query_id: queryId, product, ...parties } };
     }
   }
 
@@ -274,16 +274,6 @@ export class GroupDecisions {
       descriptor_sha256: this.#release.descriptorDigest,
       epoch: this.#release.epoch,
     };
-  }
-
-  #refuse(
-    code: ErrorCode,
-    query_id: QueryId,
-    product: ProductRef,
-    parties: { client_id?: string; consent_id?: string } = {},
-  ): Decided {
-    this.leaves.push({ type: "refusal", code, query_id, product, ...parties });
-    return { refusal: code };
   }
 
   async write(): Promise<void> {

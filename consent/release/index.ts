@@ -11,6 +11,7 @@ export { MergeOpener } from "./merge-opener.ts";
 import { TrainingRelease } from "./training-release.ts";
 import type { TrainingReleaseParts } from "./training-rules.ts";
 
+export { RefusalLog } from "./refusal-log.ts";
 export { Releaser, type ReleaserParts } from "./releaser.ts";
 export { releaseMigrations, type ReleaseSchema } from "./schema.ts";
 

@@ -1,9 +1,9 @@
 // The release of one fan-out: everything about it that must hold together is one transaction, however many questions it
-// carries: each client may ask, each consent lives and is spent, no other answer was ever given under a query id, and
-// release, refusal and audit leaves are appended. A question that fails is refused alone, before anything of it is written.
+// carries: each client may ask, each consent lives and is spent, no other answer was ever given under a query id, and release and
+// audit leaves are appended. A question that fails is refused alone, before anything of it is written; refusals are in the log, too,
+// before any of it is told.
 import type { Catalogue } from "../../catalogue/index.ts";
 import type { ErrorCode } from "../../core/errors.ts";
-import type { ProductRef, QueryId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import { inSpan } from "../../core/tracing.ts";
 import type { AtRest } from "../at-rest.ts";
@@ -12,6 +12,7 @@ import type { ConsentLedger } from "../ledger.ts";
 import type { LeafDraft } from "../log/leaf.ts";
 import type { ManifestWatch } from "../manifest.ts";
 import { GroupDecisions } from "./group-decisions.ts";
+import type { Refusal, RefusalLog } from "./refusal-log.ts";
 import type { Question } from "./stored-answer.ts";
 
 export interface GroupReleaseParts {
@@ -19,6 +20,7 @@ export interface GroupReleaseParts {
   readonly catalogue: Catalogue;
   readonly atRest: AtRest;
   readonly log: Logger;
+  readonly refusals: RefusalLog;
 }
 
 export interface AnsweredItem {
@@ -36,9 +38,7 @@ export interface AnsweredItem {
 
 /** A question that was refused before any sum was looked at. */
 export interface RefusedItem {
-  readonly refusal: ErrorCode;
-  readonly query_id: QueryId;
-  readonly product: ProductRef;
+  readonly refused: Refusal;
 }
 
 export interface GroupRelease {
@@ -61,7 +61,7 @@ export async function releaseGroup(
   release: GroupRelease,
   parts: GroupReleaseParts,
 ): Promise<readonly ReleasedItem[]> {
-  const { ledger } = parts;
+  const { ledger, refusals } = parts;
   const commit = () =>
     ledger.transact(async (tx, at) => {
       const group = await GroupDecisions.read(release, tx, at, parts);
@@ -72,10 +72,11 @@ export async function releaseGroup(
   const { value, receipts } = await inSpan("commit", commit, {
     attributes: { "wjf.questions": release.items.length },
   });
+  await refusals.record(value.flatMap((each) => ("refused" in each ? [each.refused] : [])));
   const first = receipts[0]?.index ?? 0;
   return await Promise.all(
     value.map(async (decided) => {
-      if ("refusal" in decided) return decided;
+      if ("refused" in decided) return { refusal: decided.refused.code };
       const { answer, client, leaf } = decided;
       const receipt =
         decided.old === true ? await ledger.log.receipt(leaf) : receipts[leaf - first];

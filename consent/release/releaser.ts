@@ -52,7 +52,7 @@ export class Releaser {
     const items = descriptor.items.map((item, i): AnsweredItem | RefusedItem => {
       const question = verified[i] ?? "internal";
       if (typeof question === "string") {
-        return { refusal: question, query_id: item.query_id, product: item.product };
+        return { refused: { code: question, query_id: item.query_id, product: item.product } };
       }
       const refused = refusals.get(i) ?? [];
       return {

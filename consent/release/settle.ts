@@ -127,17 +127,16 @@ async function recordRefusals(
   settled: ReadonlyMap<number, ReleaseOutcome>,
   { refusals }: SettleParts,
 ): Promise<void> {
-  const leaves = [...settled].flatMap(([i, outcome]) => {
+  const refused = [...settled].flatMap(([i, outcome]) => {
     const one = asked[i];
     if (outcome.result !== "refusal" || one === undefined) return [];
     const known = typeof one.question === "string" ? undefined : one.question.consent;
     return {
-      type: "refusal" as const,
       code: outcome.refusal,
       query_id: one.queryId,
       product: one.product,
       ...(known && { client_id: known.client_id, consent_id: known.grant_id }),
     };
   });
-  await refusals.record(leaves);
+  await refusals.record(refused);
 }

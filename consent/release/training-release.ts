@@ -31,6 +31,7 @@ import {
   subdivide,
 } from "./training-evaluation.ts";
 import { readAggregate, readLabelSums } from "./training-sums.ts";
+import { requireSameOrApart } from "./training-cohorts.ts";
 import { addUp, evaluateRegions, regionSums } from "./training-regions.ts";
 import type {
   EvaluationWishes,
@@ -82,7 +83,7 @@ export class TrainingRelease implements Disposable {
     const sums = await this.#aggregate({ type: "moments", centre, scale });
     const people = Math.round(sums[0] as number);
     if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
-    await this.#requireFarFromEarlier(people);
+    await this.#requireSameOrApart(people);
     const bad = this.#parts.unlabelled === true ? 0 : await this.#countBad(people, minClass);
     this.#people = people;
     this.#bad = bad;
@@ -100,20 +101,18 @@ export class TrainingRelease implements Disposable {
     return bad;
   }
 
-  /** Two cohorts that differ by few people, or in few labels, would tell of those few by the difference of their sums. */
-  async #requireFarFromEarlier(people: number): Promise<void> {
+  /** @throws WjfError `training-refused`, see `requireSameOrApart`. */
+  async #requireSameOrApart(people: number): Promise<void> {
     const { earlier = [], unlabelled = false, policy } = this.#parts;
     if (earlier.length === 0) return;
     const jobs = earlier.map(({ id }) => id);
     const differences = await this.#aggregate({ type: "overlap", jobs });
-    const few = differences.some((count, i) => {
-      const isOfLabels = i % 3 === 2;
-      if (isOfLabels && (unlabelled || earlier[(i - 2) / 3]?.unlabelled === true)) return false;
-      return count !== 0 && count < policy.minClass;
-    });
-    if (few) refuse(`fewer than ${policy.minClass} people or labels other than in an earlier job`);
-    const shares = earlier.some(({ apart }, i) => apart && differences[3 * i + 1] !== people);
-    if (shares) refuse("of some of these people an earlier job tells by region, or at other cuts");
+    for (const [i, job] of earlier.entries()) {
+      const [gone = 0, added = 0, others = 0] = differences.subarray(3 * i, 3 * i + 3);
+      const relabelled = unlabelled || job.unlabelled ? 0 : others;
+      const rule = { apart: job.apart, minClass: policy.minClass };
+      requireSameOrApart({ gone, added, shared: people - added, relabelled }, rule);
+    }
   }
 
   /** Mean and standard deviation of each column over the people who have a value. */

@@ -36,7 +36,7 @@ export interface TrainingReleaseParts {
   readonly policy: TrainingPolicy;
   /** There are none to count, and nothing is told that needs any. */
   readonly unlabelled?: boolean;
-  /** Jobs of the same institution whose cohorts the provinces still know: this one may not differ from them by few people. */
+  /** Jobs of the same institution whose cohorts the provinces still know: this one's is the same people, or others. */
   readonly earlier?: readonly EarlierJob[];
   /** Where a process before this one had got to. */
   readonly standing?: TrainingStanding;

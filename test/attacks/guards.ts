@@ -225,4 +225,28 @@ export const GUARDS: readonly Guard[] = [
     test: "test/attacks/http.test.ts",
     named: "sizes at the gateway a body that says it is compressed",
   },
+  {
+    guard: "an institution's refusals leave leaves at a rate",
+    file: "consent/release/refusal-log.ts",
+    source: "return bucket.take(nowMs, REFUSAL_LEAVES);",
+    without: "return true;",
+    test: "test/consent/release/refusal-log.test.ts",
+    named: "an institution leaves so many leaves at once and a second",
+  },
+  {
+    guard: "the same refusal leaves one leaf",
+    file: "consent/release/refusal-log.ts",
+    source: "this.#logged.has(key) || keys.has(key)",
+    without: "keys.has(key)",
+    test: "test/batches/batch.test.ts",
+    named: "a block that is admitted again leaves no second leaf",
+  },
+  {
+    guard: "a cohort is the same people as an earlier one's, or others",
+    file: "consent/release/training-cohorts.ts",
+    source: "if (shared * SHARED_ONE_IN > shared + Math.min(gone, added)) {",
+    without: "if (gone + added < 50) {",
+    test: "test/training/authority-steps.test.ts",
+    named: "the same count again: of the same people, or of others",
+  },
 ];

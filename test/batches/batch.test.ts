@@ -2,11 +2,12 @@
 // refusal for each row that earns one and for no other. Failure would be a row without a result, one with two, or an answer
 // that a single question would not have got.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { verifyReceipt } from "../../consent/log/index.ts";
+import { type Leaf, showLeaves, verifyReceipt } from "../../consent/log/index.ts";
 import { importPrivate, openJson } from "../../crypto/index.ts";
 import { secondSignature } from "../attacks/forged-jws.ts";
 import { Bank, type GivenConsent } from "../federation/bank.ts";
 import { type Federation, startFederation } from "../federation/federation.ts";
+import { HostileGateway } from "../federation/hostile-gateway.ts";
 import { BatchClient, type ResultLine, type Row } from "./batch-client.ts";
 
 const PRODUCT = "credit-score@1";
@@ -152,6 +153,33 @@ describe("rows that are refused", () => {
       "consent-consumed",
       undefined,
       "query-conflict",
+    ]);
+  });
+
+  test("a block that is admitted again leaves no second leaf of what is refused in it, but a count", async () => {
+    const own = await Bank.register(federation);
+    const client = new BatchClient(federation, own);
+    const { lifecycle, options } = federation.authority.service;
+    const stopped = await consents(2, own);
+    for (const { id } of stopped) {
+      await options.transact((tx) => lifecycle.change(tx, id, "revoke", "person"));
+    }
+    const text = client.text(stopped.map(({ token }) => ({ product: PRODUCT, token })));
+    const proof = await client.proof(text);
+    const blocks = [{ index: 0, lines: Buffer.from(text), path: [] }];
+    using hostile = await HostileGateway.open(federation);
+    for (let i = 0; i < 2; i++) {
+      const { settled } = await hostile.authority.admitBatch({ proof, blocks }, 30_000);
+      const codes = settled.map(({ outcome }) => "refusal" in outcome && outcome.refusal);
+      expect(codes).toEqual(["consent-revoked", "consent-revoked"]);
+    }
+    const left: Leaf[] = [];
+    const shown = showLeaves(federation.authority.ledger.log, { client: own.clientId });
+    for await (const { leaf } of shown) if (leaf.type === "refusal") left.push(leaf);
+    const leaf = { type: "refusal", code: "consent-revoked", client_id: own.clientId };
+    expect(left).toMatchObject([
+      ...stopped.map(({ id }) => ({ ...leaf, consent_id: id })),
+      { ...leaf, left_out: 2 },
     ]);
   });
 

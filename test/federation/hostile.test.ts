@@ -152,6 +152,23 @@ describe("short of fraud: refused, and nothing is released or spent", () => {
     }
   });
 
+  test("one question tried with smaller rosters: each attempt is in the log, as a leaf or in a count", async () => {
+    const { truth } = scene.federation;
+    const index = truth.findIndex(({ numbers }) => numbers.length === 1);
+    const home = truth[index]?.numbers[0]?.province;
+    const without = scene.hostile.everyone.filter((code) => code !== home);
+    const question = await request(scene, index);
+    for (let i = 0; i < 2; i++) {
+      const outcomes = await scene.hostile.release(await scene.hostile.fanOut([question], without));
+      expect(outcomes).toEqual([refusal("coverage-incomplete")]);
+    }
+    const left = (await scene.leaves("refusal")).filter(
+      ({ code, client_id }) => code === "coverage-incomplete" && client_id === scene.bank.clientId,
+    );
+    expect(left.filter(({ query_id }) => query_id !== undefined)).toHaveLength(1);
+    expect(left.at(-1)).toMatchObject({ left_out: 1 });
+  });
+
   test("a node dropped from the sum: no receipts but its own make it good", async () => {
     const { hostile } = scene;
     const fanOut = await hostile.fanOut([await request(scene)]);

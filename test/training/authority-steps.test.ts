@@ -63,6 +63,8 @@ const roster = {
 
 /** From every earlier job: people gone, people new, labels that are others. */
 let differing = [0, 0, 0];
+/** A hundredth of the people are those of the earlier job. */
+const HARDLY_ANYBODY = [people - 20, people - 20, 7];
 let scheme: TrainingScheme;
 let bench: LedgerBench;
 let parts: TrainingParts;
@@ -279,11 +281,11 @@ test("by region only where the terms say so, and once", async () => {
     detail: "regions: told once in a job",
   });
   expect((await ask(job, 3, wish())).value).not.toHaveProperty("regions");
-  // Whoever is added, of one province if the bank likes: the difference of two regions would be theirs.
+  // Whoever is in both, of one province if the bank likes: of two regions' sums the difference could be few.
   const subtracted = {
     detail: "of some of these people an earlier job tells by region, or at other cuts",
   };
-  differing = [0, 60, 0];
+  differing = HARDLY_ANYBODY;
   expect((await ask(await begin({ by_region: true }), 1, ADMIT)).refusal).toMatchObject(subtracted);
   expect((await ask(await begin(), 1, ADMIT)).value).toMatchObject({ people });
   differing = [people, people, 0];
@@ -292,7 +294,7 @@ test("by region only where the terms say so, and once", async () => {
   // That one may tell yet; once it is over without, it has not.
   await bench.db.updateTable("training_job").set({ regions_step: 0 }).execute();
   await end(job);
-  differing = [0, 60, 0];
+  differing = HARDLY_ANYBODY;
   const early = await begin({ by_region: true });
   expect((await ask(early, 1, ADMIT)).refusal).toMatchObject(subtracted);
   await end(others);
@@ -325,7 +327,7 @@ test("a job without labels is asked for no label and told of one thing, once", a
   const elsewhere = { detail: "drift: asked in a job of its own, and nothing else" };
   await expect(ask(labelled, 2, spread)).rejects.toMatchObject(elsewhere);
   // Labels there are none of, in this job or the other; people are compared all the same.
-  differing = [0, 60, 7];
+  differing = [0, 0, 7];
   const job = await begin(terms);
   expect((await ask(job, 1, ADMIT)).value).toEqual({ people, bad: 0 });
   expect([...job.asked.values()].map(({ type }) => type)).toEqual(["moments", "overlap"]);
@@ -339,7 +341,7 @@ test("a job without labels is asked for no label and told of one thing, once", a
   const few = { refusal: { code: "training-refused" } };
   differing = [0, 7, 0];
   expect(await ask(await begin(terms), 1, ADMIT)).toMatchObject(few);
-  differing = [0, 60, 7];
+  differing = [0, 0, 7];
   expect(await ask(await begin(), 1, ADMIT)).toMatchObject(few);
 });
 
@@ -360,6 +362,23 @@ test("of the same people the same question again, and no other: cuts a hair apar
   const job = await begin(other.terms);
   await ask(job, 1, ADMIT);
   expect((await ask(job, 2, other.spread)).value).toEqual([{ people, below: null }]);
+});
+
+test("the same count again: of the same people, or of others, but not of some more", async () => {
+  const { terms } = spreadAt(0.5);
+  await ask(await begin(terms), 1, ADMIT);
+  const mixed = { code: "training-refused", detail: expect.stringContaining("not the same") };
+  for (const now of [
+    [0, 50, 0],
+    [people / 2, people / 2, 0],
+  ]) {
+    differing = now;
+    expect((await ask(await begin(terms), 1, ADMIT)).refusal).toMatchObject(mixed);
+  }
+  for (const now of [[0, 0, 0], HARDLY_ANYBODY]) {
+    differing = now;
+    expect((await ask(await begin(terms), 1, ADMIT)).value).toEqual({ people, bad: 0 });
+  }
 });
 
 test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {

@@ -5,6 +5,7 @@ import { systemRandom } from "../../core/random.ts";
 import { atOnce } from "../../core/steps.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { CohortRegister } from "../../consent/release/index.ts";
+import { requireSameOrApart } from "../../consent/release/training-cohorts.ts";
 import { fromResidue, TRAINING_PARAMETERS, TrainingScheme } from "../../crypto/index.ts";
 import { openTrainingDecryptor } from "../../crypto/decrypt.ts";
 import { coefficientPrimes } from "../../crypto/seal-scheme.ts";
@@ -51,7 +52,7 @@ test("labels that do not fit the people are refused", async () => {
   });
 });
 
-test("a cohort that differs by few people or few labels is refused, another is not", () => {
+test("a cohort that is not the same people as an earlier one, nor others, is refused; nor may few labels differ", () => {
   const cohort = (from: number, to: number, label = "l") => ({
     client: "b",
     labels: new Map(Array.from({ length: to - from }, (_, i) => [`${from + i}`, label])),
@@ -65,7 +66,62 @@ test("a cohort that differs by few people or few labels is refused, another is n
   one.labels.set("5", "other");
   expect(() => register.admit(one)).toThrow(expect.objectContaining(refused));
   register.admit({ ...one, client: "another" });
-  register.admit(cohort(500, 1500));
+  // However many they differ by: the difference is theirs.
+  for (const [from, to] of [
+    [0, 1050],
+    [0, 5000],
+    [500, 1500],
+    [989, 2989],
+  ] as const) {
+    expect(() => register.admit(cohort(from, to))).toThrow(expect.objectContaining(refused));
+  }
+  // A hundredth of the smaller one.
+  register.admit(cohort(990, 2990));
+});
+
+test.each([
+  // gone, added, shared
+  [0, 50, 1000],
+  [50, 0, 1000],
+  [0, 9000, 1000],
+  [9000, 0, 1000],
+  [500, 500, 500],
+  [979, 979, 21],
+  [100_000, 1000, 21],
+])("of an earlier cohort %i gone, %i added, %i in both: refused", (gone, added, shared) => {
+  const difference = { gone, added, shared, relabelled: 0 };
+  const rule = { apart: false, minClass: 50 };
+  expect(() => requireSameOrApart(difference, rule)).toThrow(expect.objectContaining(refused));
+});
+
+test("the same people, others, or all but a hundredth others: of those nobody, where they must be apart", () => {
+  const far = { gone: 1980, added: 5000, shared: 20, relabelled: 7 };
+  const same = { gone: 0, added: 0, shared: 1000, relabelled: 0 };
+  const rule = { apart: false, minClass: 50 };
+  for (const difference of [far, same, { ...same, relabelled: 50 }]) {
+    requireSameOrApart(difference, rule);
+    expect(() => requireSameOrApart(difference, { ...rule, apart: true })).toThrow(
+      expect.objectContaining(refused),
+    );
+  }
+  requireSameOrApart({ ...far, shared: 0 }, { ...rule, apart: true });
+  expect(() => requireSameOrApart({ ...same, relabelled: 49 }, rule)).toThrow(
+    expect.objectContaining(refused),
+  );
+});
+
+test("of some, of others, and of all those with one more: the third is refused", () => {
+  const register = new CohortRegister(50);
+  const cohort = (people: readonly number[]) => ({
+    client: "b",
+    labels: new Map(people.map((person) => [`${person}`, "l"])),
+  });
+  const [some, others] = [0, 1].map((i) => Array.from({ length: 1000 }, (_, p) => 1000 * i + p));
+  register.admit(cohort(some!));
+  register.admit(cohort(others!));
+  expect(() => register.admit(cohort([...some!, ...others!, 7777]))).toThrow(
+    expect.objectContaining(refused),
+  );
 });
 
 test("parts that are made to cancel are refused by name, time and again, and fresh ones of nothing add up", () => {

@@ -384,6 +384,18 @@ describe("a gateway in an enemy's hands", () => {
     expect(await admitted(over.credentials, first + 7200)).toBe("watch-expired");
   });
 
+  test("has the same evaluation refused twice: one leaf, and a count", async () => {
+    const { credentials, given } = await signed();
+    await change(given, "revoke");
+    const due = nowS();
+    for (let i = 0; i < 2; i++) expect(await admitted(credentials, due)).toBe("consent-revoked");
+    const left = (await scene.leaves("refusal")).filter(
+      ({ client_id, code }) => client_id === bank.clientId && code === "consent-revoked",
+    );
+    expect(left.filter(({ consent_id }) => consent_id === given.id)).toHaveLength(1);
+    expect(left.at(-1)).toMatchObject({ left_out: 1 });
+  });
+
   test("changes nothing of what was signed", async () => {
     const { credentials, given } = await signed();
     const other = await signed();
