@@ -129,7 +129,10 @@ export const KeyedList = z
       z.strictObject({
         sql,
         scale: z.union([z.literal(1), z.literal(10), z.literal(100)]).default(1),
-        /** From 0 to the `order` column of the same row, whatever the rows: it counts some of what that one counts. */
+        /**
+         * From 0 to the `order` column of the same row, whatever the rows: it counts some of what that one counts. Rounded as that one is,
+         * so on its scale, or it could be stored as more.
+         */
         within_order: z.boolean().default(false),
       }),
     ),
@@ -139,6 +142,13 @@ export const KeyedList = z
   .refine((l) => Object.hasOwn(l.columns, l.order), {
     path: ["order"],
     message: "must name a column of the list",
+  })
+  .superRefine(({ columns, order }, context) => {
+    for (const [name, { scale, within_order }] of Object.entries(columns)) {
+      if (!within_order || scale === columns[order]?.scale) continue;
+      const path = ["columns", name, "scale"];
+      context.addIssue({ code: "custom", path, message: "within_order: as that of the order" });
+    }
   });
 export type KeyedList = z.infer<typeof KeyedList>;
 

@@ -149,6 +149,12 @@ export async function listClients(db: ConsentDb): Promise<Client[]> {
   return rows.map(fromRow);
 }
 
+/** Ids of those that are not disabled. */
+export async function activeClientIds(db: ConsentDb): Promise<string[]> {
+  const active = db.selectFrom("client").select("client_id").where("disabled_at", "is", null);
+  return (await active.orderBy("client_id").execute()).map(({ client_id }) => client_id);
+}
+
 /** The registered client, disabled ones too: look at `disabled_at`. */
 export async function findClient(db: ConsentDb, clientId: string): Promise<Client | undefined> {
   const row = await selectRow(db, clientId);

@@ -1,8 +1,10 @@
 // What a gateway or node knows of the federation: the epochs in force (roster, homomorphic public key) and the status
-// lists, as the authority last sent them. Nothing is believed unsigned, and what is not known is refused: fail closed.
-import { createHash, type KeyObject } from "node:crypto";
+// lists, as the authority last sent them. Nothing is believed unsigned, and what is not known is refused: fail closed. Who is
+// registered is unsigned: it says whom a gateway keeps room for, and nothing of what they may ask.
+import type { KeyObject } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Catalogue } from "../catalogue/index.ts";
+import { sha256Base64url, sha256Hex } from "../core/canonical.ts";
 import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
@@ -47,6 +49,8 @@ export class FederationView {
   readonly #clock: Clock;
   readonly #epochs = new Map<number, EpochView>();
   readonly #statusLists: StatusListCache;
+  /** SHA-256 of their ids, base64url. */
+  #institutions: ReadonlySet<string> = new Set();
 
   constructor(trustAnchor: KeyObject, clock: Clock) {
     this.#trustAnchor = trustAnchor;
@@ -61,12 +65,20 @@ export class FederationView {
       const view = await openEpoch(roster, he_public_key, this.#trustAnchor);
       this.#epochs.set(view.roster.epoch, view);
       this.#forgetOld();
+    } else if (update.update === "institutions") {
+      const { digests } = update.institutions;
+      this.#institutions = new Set(digests.map((digest) => digest.toString("base64url")));
     } else {
       const newest = this.#newest();
       if (newest === undefined) throw new WjfError("epoch-unknown", "status list before epoch");
       const { uri, token } = update.status_list;
       await this.#statusLists.update(uri, token, newest.tokenKeys, newest.roster.issuer);
     }
+  }
+
+  /** Whether an institution of this id is registered, as far as a gateway was told; a node is not. */
+  isInstitution(clientId: string): boolean {
+    return this.#institutions.has(sha256Base64url(clientId));
   }
 
   /** The newest epoch in force. @throws WjfError `federation-unavailable`. */
@@ -129,8 +141,7 @@ export class FederationView {
 
 async function openEpoch(jws: string, publicKey: Buffer, anchor: KeyObject): Promise<EpochView> {
   const { roster, digest } = await openRoster(jws, anchor);
-  const hash = createHash("sha256").update(publicKey).digest("hex");
-  if (hash !== roster.he.public_key_sha256) {
+  if (sha256Hex(publicKey) !== roster.he.public_key_sha256) {
     throw new WjfError("epoch-unknown", "the public key is not the roster's");
   }
   return {

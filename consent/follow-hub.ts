@@ -1,11 +1,13 @@
 // Pushes the federation's state to gateway and nodes: epochs as they open, status lists as they change and before
-// they grow stale. Each follower gets everything once, then every change, also those that another process has made in the
+// they grow stale; to the gateway also who is registered. Each follower gets everything once, then every change, also those that another process has made in the
 // same database (an operator's command, another replica).
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import { sha256 } from "../core/canonical.ts";
 import type { Logger } from "../core/log.ts";
 import type { FederationUpdate } from "../proto/index.ts";
+import { activeClientIds } from "./clients.ts";
 import type { Epoch, EpochKeeper } from "./epochs.ts";
-import { type AuthorityDb, type ConsentLedger } from "./ledger.ts";
+import { type AuthorityDb, type ConsentLedger, consentTables } from "./ledger.ts";
 import type { StatusIssuer } from "./status-slots.ts";
 
 /** A change of consents by this process reaches the followers within this, however many there are. */
@@ -34,6 +36,8 @@ export class FollowHub implements Disposable {
   readonly #followers = new Map<Follower, FollowerKind>();
   readonly #resources = new DisposableStack();
   #pushScheduled = false;
+  /** Who was registered when the gateways were last told, in one line. */
+  #institutions: string | undefined;
   /** The log's head when the followers were last told everything. */
   #seen: { readonly size: number; readonly time_ms: number } | undefined;
 
@@ -44,6 +48,7 @@ export class FollowHub implements Disposable {
     // Three times in a list's life: one lost push does not close the federation.
     this.#every((parts.statusLists.ttlSeconds * 1000) / 3, async () => this.#push());
     this.#every(LOOK_EVERY_MS, async () => this.#lookForChanges());
+    this.#every(LOOK_EVERY_MS, async () => this.#lookForInstitutions());
   }
 
   /** Sends everything there is now, then keeps the follower informed until its stream closes. */
@@ -55,6 +60,11 @@ export class FollowHub implements Disposable {
     });
     for (const epoch of this.#parts.epochs.all()) stream.write(epochUpdate(epoch));
     this.#followers.set(stream, kind);
+    if (kind === "gateway") {
+      stream.write(institutionsUpdate(await this.#readInstitutions()));
+      // A newer list may have overtaken this one: told again when it looks next.
+      this.#institutions = undefined;
+    }
     for (const list of await this.#parts.statusLists.all()) stream.write({ status_list: list });
   }
 
@@ -109,6 +119,19 @@ export class FollowHub implements Disposable {
     if (changed !== undefined) this.#schedulePush();
   }
 
+  /** Registering leaves no leaf, so the log says nothing of it. */
+  async #lookForInstitutions(): Promise<void> {
+    if (this.followers("gateway") === 0) return;
+    const ids = await this.#readInstitutions();
+    const line = ids.join(" ");
+    if (line !== this.#institutions) this.#broadcast(institutionsUpdate(ids), "gateway");
+    this.#institutions = line;
+  }
+
+  async #readInstitutions(): Promise<readonly string[]> {
+    return await activeClientIds(consentTables(this.#parts.db));
+  }
+
   #readHead() {
     const head = this.#parts.db.selectFrom("log_head").select(["size", "time_ms"]);
     return head.executeTakeFirstOrThrow();
@@ -146,4 +169,9 @@ export class FollowHub implements Disposable {
 
 function epochUpdate(epoch: Epoch): Pick<Extract<FederationUpdate, { update: "epoch" }>, "epoch"> {
   return { epoch: { roster: epoch.signedRoster, he_public_key: epoch.publicKey } };
+}
+
+/** By digests: a gateway's memory names nobody who does not ask just now. */
+function institutionsUpdate(ids: readonly string[]) {
+  return { institutions: { digests: ids.map((id) => sha256(id)) } };
 }

@@ -22,7 +22,7 @@ import {
   type HeScheme,
   type HeSum,
 } from "./he-scheme.ts";
-import { plainBytes, SerialForm } from "./serial-form.ts";
+import { type OpaqueSum, plainBytes, SerialForm } from "./serial-form.ts";
 
 // training-scheme.ts builds on the same module; node-seal is named here and in decrypt.ts only.
 export { initialize as loadSeal };
@@ -35,8 +35,6 @@ export class SealScheme implements HeScheme {
   readonly parameters = HE_PARAMETERS;
   readonly slotCount = HE_PARAMETERS.polyModulusDegree;
   readonly ciphertextBytes: number;
-  /** q, the one prime of the coefficients. */
-  readonly prime: bigint;
   /** For decrypt.ts only. */
   readonly seal: MainModule;
   readonly context: SEALContext;
@@ -51,7 +49,6 @@ export class SealScheme implements HeScheme {
     this.encoder = new seal.BatchEncoder(this.context);
     this.#evaluator = new seal.Evaluator(this.context);
     const primes = coefficientPrimes(this.context, "key");
-    this.prime = primes[0] as bigint;
     using parmsId = this.context.firstParmsId();
     using model = new seal.Ciphertext(this.context, parmsId, 2);
     model.resize(2);
@@ -95,6 +92,10 @@ export class SealScheme implements HeScheme {
     if (target.size() !== 2 || target.isTransparent()) {
       throw new WjfError("ciphertext-invalid", "transparent");
     }
+  }
+
+  opaqueSum(): OpaqueSum {
+    return this.#form.opaqueSum();
   }
 
   /** @throws WjfError `ciphertext-invalid` for bytes that have not the form of a public key. */
@@ -180,13 +181,13 @@ class SealSum implements HeSum {
   readonly #evaluator: Evaluator;
   readonly #total: SealCiphertext;
   readonly #next: SealCiphertext;
-  /** The first coefficients of the sum's second polynomial. */
-  readonly #second = new BigUint64Array(8);
+  readonly #opaque: OpaqueSum;
   #count = 0;
 
   constructor(scheme: SealScheme, evaluator: Evaluator) {
     this.#scheme = scheme;
     this.#evaluator = evaluator;
+    this.#opaque = scheme.opaqueSum();
     this.#total = new scheme.seal.Ciphertext(scheme.context);
     this.#next = new scheme.seal.Ciphertext(scheme.context);
   }
@@ -197,27 +198,9 @@ class SealSum implements HeSum {
     } else {
       this.#scheme.loadChecked(ciphertext, this.#next);
     }
-    this.#requireOpaque(ciphertext);
+    this.#opaque.add(ciphertext);
     if (this.#count > 0) this.#evaluator.addInplace(this.#total, this.#next);
     this.#count++;
-  }
-
-  /**
-   * Ciphertexts that are made to cancel leave a transparent sum, for which SEAL throws; some hundreds of throws end the module.
-   * Eight coefficients of an honest sum are all zero once in 2⁴²⁴ sums.
-   */
-  #requireOpaque(ciphertext: Uint8Array): void {
-    const { buffer, byteOffset, byteLength } = ciphertext;
-    const half = byteLength - this.#scheme.slotCount * 8;
-    const polynomial = new DataView(buffer, byteOffset + half);
-    const q = this.#scheme.prime;
-    for (let i = 0; i < this.#second.length; i++) {
-      const sum = (this.#second[i] as bigint) + polynomial.getBigUint64(i * 8, true);
-      this.#second[i] = sum % q;
-    }
-    if (this.#second.every((coefficient) => coefficient === 0n)) {
-      throw new WjfError("ciphertext-invalid", "sum is transparent");
-    }
   }
 
   finish(): Ciphertext {

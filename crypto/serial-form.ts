@@ -11,13 +11,17 @@ import { WjfError } from "../core/errors.ts";
 export class SerialForm {
   readonly bytes: number;
   readonly #prefix: Uint8Array;
+  readonly #firstPrime: bigint;
+  readonly #secondHalf: number;
   readonly #primes: readonly { readonly high: number; readonly low: number }[];
   readonly #degree: number;
 
   /** @param primes one for each residue; an object is two polynomials of `degree` coefficients for each of them. */
   constructor(model: Uint8Array, primes: readonly bigint[], degree: number) {
     this.bytes = model.length;
+    this.#secondHalf = model.length - 8 * degree * primes.length;
     this.#prefix = model.slice(0, model.length - 2 * 8 * degree * primes.length);
+    this.#firstPrime = primes[0] as bigint;
     this.#primes = primes.map((q) => ({ high: Number(q >> 32n), low: Number(q & 0xffffffffn) }));
     this.#degree = degree;
   }
@@ -38,6 +42,40 @@ export class SerialForm {
         if (upper < high || (upper === high && (words[at] as number) < low)) continue;
         throw new WjfError("ciphertext-invalid", "coefficients");
       }
+    }
+  }
+
+  /** For ciphertexts of this form that are to be added up. */
+  opaqueSum(): OpaqueSum {
+    return new OpaqueSum(this.#secondHalf, this.#firstPrime);
+  }
+}
+
+/**
+ * Sees before SEAL does whether a sum becomes transparent: ciphertexts that are made to cancel, for which SEAL throws; some hundreds of
+ * throws end the module. It looks at the first coefficients of the second polynomial, by the first prime: of an honest sum, whose
+ * terms are encrypted afresh, all of them are zero once in 2⁴²⁴ sums.
+ */
+export class OpaqueSum {
+  readonly #at: number;
+  readonly #prime: bigint;
+  readonly #coefficients = new BigUint64Array(8);
+
+  constructor(at: number, prime: bigint) {
+    this.#at = at;
+    this.#prime = prime;
+  }
+
+  /** @param ciphertext of the right form. @throws WjfError `ciphertext-invalid`: not to be added, nor anything after it. */
+  add(ciphertext: Uint8Array): void {
+    const { buffer, byteOffset } = ciphertext;
+    const polynomial = new DataView(buffer, byteOffset + this.#at);
+    for (let i = 0; i < this.#coefficients.length; i++) {
+      const sum = (this.#coefficients[i] as bigint) + polynomial.getBigUint64(i * 8, true);
+      this.#coefficients[i] = sum % this.#prime;
+    }
+    if (this.#coefficients.every((coefficient) => coefficient === 0n)) {
+      throw new WjfError("ciphertext-invalid", "sum is transparent");
     }
   }
 }

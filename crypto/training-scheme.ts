@@ -94,17 +94,24 @@ export class TrainingScheme implements Disposable {
     return new TrainingEncryptor(this, publicKey);
   }
 
-  /** Adds ciphertexts; the caller has verified who sent them. @throws WjfError `ciphertext-invalid`. */
+  /**
+   * Adds ciphertexts; the caller has verified who sent them.
+   * @throws WjfError `ciphertext-invalid`, also when some of them are made to cancel: those that were encrypted afresh, as every
+   * province's are, never do.
+   */
   add(ciphertexts: Iterable<Uint8Array>): Uint8Array {
+    const opaque = this.#form.opaqueSum();
     let total: SealCiphertext | undefined;
     try {
       for (const bytes of ciphertexts) {
         const next = this.loadChecked(bytes);
         if (total === undefined) {
           total = next;
+          opaque.add(bytes);
           continue;
         }
         using added = next;
+        opaque.add(bytes);
         this.evaluator.addInplace(total, added);
       }
       if (total === undefined) throw new RangeError("a sum of nothing");

@@ -3,7 +3,6 @@
 // Institutions take turns. What waits is bounded by what few fan-outs can carry, shared by the institutions that wait: what is over
 // capacity is refused while it can still be asked elsewhere or later. Who has nothing waiting is never refused for what waits of others.
 // docs/decisions/091-turned-away-early.md.
-import { sha256Base64url } from "../core/canonical.ts";
 import { WjfError } from "../core/errors.ts";
 import { HE_PARAMETERS } from "../crypto/index.ts";
 import type { ReleaseOutcome } from "../proto/index.ts";
@@ -34,7 +33,7 @@ export const DEFAULT_LIMITS: CoalescerLimits = {
 /** Slot 0 counts participants. */
 const SLOTS = HE_PARAMETERS.polyModulusDegree - 1;
 
-/** As whom everybody counts, until verified, who was never found to be whom they claim to be. No institution's id. */
+/** As whom everybody counts, until verified, who claims an id that no institution has. No institution's id itself. */
 const STRANGERS = "";
 
 interface Waiting {
@@ -51,6 +50,7 @@ interface Line {
 
 export class Coalescer {
   readonly #dispatch: Dispatch;
+  readonly #isInstitution: (clientId: string) => boolean;
   readonly limits: CoalescerLimits;
   /** By institution; the map's order is whose turn is next. */
   readonly #lines = new Map<string, Line>();
@@ -58,18 +58,19 @@ export class Coalescer {
   readonly #known = new Map<string, Waiting>();
   /** Questions that are being verified, by the institution that they claim to be of, or of strangers. */
   readonly #held = new Map<string, number>();
-  /**
-   * Institutions of which a question was verified since the start, by their ids' digests: the gateway's memory names nobody who
-   * does not ask just now. As many as are registered, at most.
-   */
-  readonly #verified = new Set<string>();
   #waiting = 0;
   #inFlight = 0;
   /** Of a question in the last fan-out, on average: what one is taken to need before it is read. */
   #usualSlots: number;
 
-  constructor(dispatch: Dispatch, limits: CoalescerLimits = DEFAULT_LIMITS) {
+  /** @param isInstitution whether an id is one that the authority has registered; without it nobody's is. */
+  constructor(
+    dispatch: Dispatch,
+    limits: CoalescerLimits = DEFAULT_LIMITS,
+    isInstitution: (clientId: string) => boolean = () => false,
+  ) {
     this.#dispatch = dispatch;
+    this.#isInstitution = isInstitution;
     this.limits = limits;
     this.#usualSlots = leastSlots(limits);
   }
@@ -101,9 +102,9 @@ export class Coalescer {
     return held * (this.#waiting > 0 ? this.#usualSlots : leastSlots(this.limits));
   }
 
-  /** Anybody can make up ids; all that were made up have one institution's share of what is verified. */
+  /** Anybody can make up ids; all that were made up have one institution's share of what is verified, and take nobody's. */
   #claimed(clientId: string): string {
-    return this.#verified.has(sha256Base64url(clientId)) ? clientId : STRANGERS;
+    return this.#isInstitution(clientId) ? clientId : STRANGERS;
   }
 
   /**
@@ -130,7 +131,6 @@ export class Coalescer {
    * @throws WjfError `overloaded`, `query-conflict`, or the fan-out's own failure.
    */
   async submit(query: PendingQuery): Promise<ReleaseOutcome> {
-    this.#verified.add(sha256Base64url(query.clientId));
     const known = this.#known.get(query.item.query_id);
     if (known !== undefined) {
       if (!isSameQuestion(known.query, query)) throw new WjfError("query-conflict");

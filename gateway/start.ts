@@ -14,7 +14,7 @@ import { AuthorityClient, TlsFiles } from "../proto/index.ts";
 import { Alerts, sinkPolicy } from "./alerts/index.ts";
 import { createGateway } from "./app.ts";
 import { Batches } from "./batches/index.ts";
-import { Coalescer } from "./coalescer.ts";
+import { Coalescer, DEFAULT_LIMITS } from "./coalescer.ts";
 import { openGatewayDatabase } from "./database.ts";
 import { fanOut } from "./fan-out.ts";
 import { watchGateway } from "./metrics.ts";
@@ -89,7 +89,11 @@ export async function startGateway(
     new Watches({ ...parts, db, catalogue, clock: systemClock, sinks }),
   );
   const training = resources.use(new Training({ ...parts, clock: systemClock }));
-  const coalescer = new Coalescer((group) => fanOut(group, parts));
+  const coalescer = new Coalescer(
+    (group) => fanOut(group, parts),
+    DEFAULT_LIMITS,
+    (clientId) => view.isInstitution(clientId),
+  );
   const withdrawals = new Coalescer((group) => refuseWithdrawn(group, parts), WITHDRAWN_LIMITS);
   resources.use(watchGateway({ view, coalescer, batches, provinces }));
   const app = await createGateway({

@@ -87,6 +87,10 @@ export const FederationUpdate = z.discriminatedUnion("update", [
     update: z.literal("status_list"),
     status_list: z.object({ uri: z.url(), token: z.string().max(4 * 1024 * 1024) }),
   }),
+  z.object({
+    update: z.literal("institutions"),
+    institutions: z.object({ digests: z.array(bytes(32)).max(256 * 1024) }),
+  }),
 ]);
 export type FederationUpdate = z.infer<typeof FederationUpdate>;
 

@@ -1,12 +1,13 @@
 // Whether this node may answer a fan-out at all: it is of an epoch in force under the roster this node knows, this province
 // takes part beside enough others, and nothing was ever answered under its masks, whose nonce is the start of its digest. One guard
-// stands before everything of this process that answers under a roster's masks. It forgets nothing that it could be asked
-// again; where it can remember no more it refuses. A restart does make it forget: docs/THREAT-MODEL.md.
+// stands before everything of this province that answers under a roster's masks. It forgets nothing that it could be asked again,
+// restarted or not (fan-out-memory.ts); where it can remember no more it refuses.
 import { WjfError } from "../core/errors.ts";
 import type { ProvinceCode } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
 import { maskNonce, requireQuorum } from "../crypto/index.ts";
 import type { EpochView, FederationView } from "../consent/verifier.ts";
+import type { AnsweredRoster, FanOutMemory } from "./fan-out-memory.ts";
 
 /** What every descriptor says, of one fan-out's questions or of a batch's. */
 export interface FanOutHead {
@@ -30,6 +31,7 @@ const EPOCHS_KEPT = 3;
 
 interface GuardParts {
   readonly view: Pick<FederationView, "epoch" | "inForce">;
+  readonly memory: FanOutMemory;
   readonly log: Pick<Logger, "error">;
   /** Most fan-outs of one epoch; default `MAX_FAN_OUTS`. */
   readonly maxFanOuts?: number;
@@ -38,10 +40,6 @@ interface GuardParts {
 export class FanOutGuard {
   readonly #province: ProvinceCode;
   readonly #parts: GuardParts;
-  /** By epoch, 12 bytes in a string: 52 bytes of memory each, 6.8 MB for a full epoch. */
-  readonly #answered = new Map<number, Set<string>>();
-  /** Epochs up to this one are not answered any more, whatever clock and authority say of them later. */
-  #forgotten = 0;
 
   constructor(province: ProvinceCode, parts: GuardParts) {
     this.#province = province;
@@ -67,19 +65,27 @@ export class FanOutGuard {
 
   /**
    * Remembers the masks' nonce, and not D: a second vector under the same masks would give their difference away, and a gateway
-   * can look for two descriptors whose digests begin with the same 96 bits (2⁴⁸ attempts).
+   * can look for two descriptors whose digests begin with the same 96 bits (2⁴⁸ attempts). It is on the disk when this returns.
    * @param epoch as `requireMember` found it.
    * @throws WjfError `descriptor-invalid` when answered before; `epoch-unknown` when the epoch is too old, or has had
    * as many fan-outs as can be remembered: to forget one for another would let junk make room for a repetition.
    */
-  requireFresh(digest: Buffer, { roster: { epoch } }: Pick<EpochView, "roster">): void {
-    const answered = this.#answeredOf(epoch);
-    const nonce = maskNonce(digest).toString("latin1");
-    if (answered.has(nonce)) throw new WjfError("descriptor-invalid", "answered before");
-    if (answered.size >= this.maxFanOuts) throw new WjfError("epoch-unknown", "used up here");
-    answered.add(nonce);
-    if (answered.size < this.maxFanOuts) return;
-    this.#parts.log.error({ epoch }, "the epoch's fan-outs are used up; refusing until the next");
+  requireFresh(digest: Buffer, epoch: Pick<EpochView, "roster" | "rosterDigest">): void {
+    const { memory, log } = this.#parts;
+    const nonce = maskNonce(digest);
+    const answered = memory.atomically(() => {
+      const roster = this.#rosterOf(epoch);
+      if (memory.has(roster, nonce)) throw new WjfError("descriptor-invalid", "answered before");
+      const isFull = roster.fanOuts >= this.maxFanOuts;
+      if (isFull) throw new WjfError("epoch-unknown", "used up here");
+      memory.add(roster, nonce);
+      return roster.fanOuts + 1;
+    });
+    if (answered < this.maxFanOuts) return;
+    log.error(
+      { epoch: epoch.roster.epoch },
+      "the epoch's fan-outs are used up; refusing until the next",
+    );
   }
 
   get maxFanOuts(): number {
@@ -88,26 +94,29 @@ export class FanOutGuard {
 
   /** Remembered under the newest epoch that was asked about. */
   get fanOuts(): number {
-    return this.#answered.get(Math.max(...this.#answered.keys()))?.size ?? 0;
+    return this.#parts.memory.live()[0]?.fanOuts ?? 0;
   }
 
-  #answeredOf(epoch: number): Set<string> {
-    if (!this.#answered.has(epoch) && epoch > this.#forgotten) {
-      this.#answered.set(epoch, new Set());
-      this.#forgetOld();
+  #rosterOf({ roster: { epoch }, rosterDigest }: Pick<EpochView, "roster" | "rosterDigest">) {
+    const { memory } = this.#parts;
+    const known = memory.find(rosterDigest);
+    if (known?.isOver === false) return known;
+    // What was over stays over, whatever clock and authority say of it later: its nonces are forgotten.
+    const kept = known === undefined ? this.#keptBeside(epoch) : undefined;
+    if (kept === undefined) throw new WjfError("epoch-unknown", "a newer one is in use");
+    for (const other of memory.live()) {
+      if (!kept.includes(other.id)) memory.forget(other);
     }
-    const answered = this.#answered.get(epoch);
-    if (answered === undefined) throw new WjfError("epoch-unknown", "a newer one is in use");
-    return answered;
+    return memory.begin(rosterDigest, epoch);
   }
 
-  #forgetOld(): void {
-    const inForce = this.#parts.view.inForce().map(({ roster }) => roster.epoch);
-    const [oldest = 0] = [...this.#answered.keys()].toSorted((a, b) => a - b).slice(-EPOCHS_KEPT);
-    for (const epoch of this.#answered.keys()) {
-      if (epoch >= oldest && inForce.includes(epoch)) continue;
-      this.#answered.delete(epoch);
-      this.#forgotten = Math.max(this.#forgotten, epoch);
-    }
+  /** The rosters that are remembered on when one of this epoch is begun; undefined if it is too old to be. */
+  #keptBeside(epoch: number): readonly AnsweredRoster["id"][] | undefined {
+    const inForce = this.#parts.view.inForce().map(({ rosterDigest }) => rosterDigest);
+    const live = this.#parts.memory
+      .live()
+      .filter(({ digest }) => inForce.some((each) => each.equals(digest)));
+    if (live.filter((other) => other.epoch > epoch).length >= EPOCHS_KEPT) return undefined;
+    return live.slice(0, EPOCHS_KEPT - 1).map(({ id }) => id);
   }
 }

@@ -14,6 +14,7 @@ import { BatchAnswerer } from "./batch-answer.ts";
 import { BaselineStore } from "./baseline-store.ts";
 import { ClaimsOpener } from "./claims-opener.ts";
 import { FanOutGuard } from "./fan-out-guard.ts";
+import { FanOutMemory } from "./fan-out-memory.ts";
 import { FeatureStore } from "./feature-store.ts";
 import { isDrained } from "./maintenance.ts";
 import { watchNode } from "./metrics.ts";
@@ -70,7 +71,8 @@ export async function startProvinceNode(
     stop.abort();
     await following;
   });
-  const guard = new FanOutGuard(province, { view, log });
+  const memory = resources.use(FanOutMemory.open(join(folder, "fan-outs.db")));
+  const guard = new FanOutGuard(province, { view, memory, log });
   const parts: NodeParts = {
     province,
     secrets,

@@ -41,7 +41,8 @@ export class Keystream implements Random {
   }
 
   unit(): number {
-    return this.#block.readUInt32LE(this.#take(4)) / 2 ** 32;
+    const start = this.#take(4);
+    return this.#block.readUInt32LE(start) / 2 ** 32;
   }
 
   /** Uniform whole number in [low, high]. */

@@ -122,6 +122,16 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
     /\.sql: reads an indicator that is not declared/,
   ],
   "a list ordered by no column": ["lists.json", (json) => void (json[0].order = "x"), /0\.order/],
+  "a finer column within the order": [
+    "lists.json",
+    (json) => void (json[0].columns.calls_30.scale = 10),
+    /lists\.json: 0\.columns\.calls_30\.scale: within_order/,
+  ],
+  "a finer order of a column within it": [
+    "lists.json",
+    (json) => void (json[0].columns.calls_180.scale = 10),
+    /lists\.json: 0\.columns\.calls_30\.scale: within_order/,
+  ],
   "a view over a raw table's name": ["views.json", (json) => void (json[0].id = "call"), /0\.id/],
   "a test of an unknown indicator": [
     "verifications.json",

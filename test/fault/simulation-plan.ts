@@ -145,7 +145,7 @@ const names = Object.entries(FAULT_KINDS).flatMap(([name, [weight]]) =>
 
 export function planRun(seed: string, run: number, nodes: number): Plan {
   const random = new Keystream(sandboxKey(`simulation ${seed}`), 210, run);
-  // A keystream's first number is always 0.
+  // Not used, so that a run stays what it was when it was written down.
   random.unit();
   const faults: PlannedFault[] = [];
   // One run in twenty has no fault at all: then only an answer on full coverage will do.

@@ -1,8 +1,14 @@
 // What a hostile gateway gets from the authority: nothing more than an honest one. It holds the gateway's certificate and
 // signing key, drives the real gRPC, and every honest node answers it. Merges are audited always (p = 1) unless said.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { disableClient } from "../../consent/clients.ts";
 import { ConsentOperator } from "../../consent/index.ts";
+import { sha256 } from "../../core/canonical.ts";
+import { systemClock } from "../../core/clock.ts";
+import { partyFolder } from "../../core/config.ts";
 import type { ErrorCode } from "../../core/errors.ts";
+import type { ProvinceCode } from "../../core/ids.ts";
 import {
   generateP256,
   importPrivate,
@@ -10,7 +16,13 @@ import {
   openStatement,
   signStatement,
 } from "../../crypto/index.ts";
-import type { ItemCredentials, ReleaseOutcome } from "../../proto/index.ts";
+import {
+  AuthorityClient,
+  type FederationUpdate,
+  type ItemCredentials,
+  readTlsIdentity,
+  type ReleaseOutcome,
+} from "../../proto/index.ts";
 import { secondSignature } from "../attacks/forged-jws.ts";
 import { Bank } from "./bank.ts";
 import type { HostileFanOut } from "./hostile-gateway.ts";
@@ -47,6 +59,43 @@ beforeAll(async () => {
   scene = await openScene();
 });
 afterAll(() => scene[Symbol.asyncDispose]());
+
+describe("who is registered", () => {
+  function names(update: FederationUpdate, clientId: string): boolean | undefined {
+    if (update.update !== "institutions") return undefined;
+    return update.institutions.digests.some((digest) => digest.equals(sha256(clientId)));
+  }
+
+  test("the gateway is told, by digests, and of who comes and goes while it follows", async () => {
+    const { db } = scene.federation.authority.service.options;
+    const stop = new AbortController();
+    const seen: unknown[] = [];
+    for await (const update of scene.hostile.authority.follow(stop.signal)) {
+      const [bank, newcomer] = [names(update, scene.bank.clientId), names(update, "newcomer")];
+      if (newcomer === undefined || newcomer === seen.at(-1)) continue;
+      expect(bank).toBe(true);
+      seen.push(newcomer);
+      if (seen.length === 1) await Bank.register(scene.federation, { clientId: "newcomer" });
+      if (seen.length === 2) await disableClient(db, systemClock, "newcomer");
+      if (seen.length === 3) stop.abort();
+    }
+    expect(seen).toEqual([false, true, false]);
+  });
+
+  test("a node is not", async () => {
+    const { settings } = scene.federation;
+    const secrets = join(partyFolder(settings.home, "11" as ProvinceCode), "secrets");
+    using authority = new AuthorityClient(settings.authorityEndpoint, readTlsIdentity(secrets));
+    const stop = new AbortController();
+    const told: string[] = [];
+    for await (const { update } of authority.follow(stop.signal)) {
+      told.push(update);
+      // The last of what a follower is told at first.
+      if (update === "status_list") stop.abort();
+    }
+    expect(new Set(told)).toEqual(new Set(["epoch", "status_list"]));
+  });
+});
 
 describe("short of fraud: refused, and nothing is released or spent", () => {
   test("an honest merge is released, audited and logged", async () => {

@@ -9,6 +9,8 @@ const MAIN = fileURLToPath(new URL("../../province-node/main.ts", import.meta.ur
 
 export interface NodeProcess extends AsyncDisposable {
   readonly metricsUrl: string;
+  /** With SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
 }
 
 export async function replaceNode(
@@ -40,12 +42,13 @@ export async function replaceNode(
   });
   await Promise.race([once(child, "message"), ended]);
   ended.catch(() => undefined);
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const exited = once(child, "exit");
+    if (child.kill(signal)) await exited;
+  };
   return {
     metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
-    async [Symbol.asyncDispose]() {
-      const exited = once(child, "exit");
-      child.kill("SIGTERM");
-      await exited;
-    },
+    kill: async () => await end("SIGKILL"),
+    [Symbol.asyncDispose]: async () => await end("SIGTERM"),
   };
 }

@@ -49,9 +49,16 @@ function answersTo(group: readonly PendingQuery[]): ReleaseOutcome[] {
 /** No institution's share unless the test is about it. */
 const LIMITS: CoalescerLimits = { ...DEFAULT_LIMITS, waitingFanOuts: 1000 };
 
+/** Every id but these is an institution's. */
+const isMadeUp = (clientId: string): boolean => clientId.startsWith("made up");
+
 function start(limits: Partial<CoalescerLimits> = {}) {
   const held = new HeldDispatch();
-  const coalescer = new Coalescer(held.dispatch, { ...LIMITS, ...limits });
+  const coalescer = new Coalescer(
+    held.dispatch,
+    { ...LIMITS, ...limits },
+    (clientId) => !isMadeUp(clientId),
+  );
   /** Submits without waiting; a failure is looked at by the test or not at all. */
   const submit = (query: PendingQuery): Promise<ReleaseOutcome> => {
     const outcome = coalescer.submit(query);
@@ -297,7 +304,7 @@ describe("limits", () => {
     expect(() => coalescer.holdRoom("bank")).toThrow(refusal("overloaded"));
   });
 
-  test("ids that nobody was found to have count as one institution, and against nobody else", async () => {
+  test("ids that no institution has count as one, and against nobody: who never asked finds its whole share", () => {
     const { coalescer, submit } = start(DEFAULT_LIMITS);
     for (const client of ["first", "second", "bank"]) void submit(pending({ client }));
     let held = 0;
@@ -307,19 +314,25 @@ describe("limits", () => {
     expect(hold).toThrow(refusal("overloaded"));
     // "bank" waits: two shares of two fan-outs.
     expect(held).toBe(512);
-    expect(() => coalescer.requireRoom("never seen")).toThrow(refusal("overloaded"));
-    expect(() => coalescer.holdRoom("first")).not.toThrow();
-    expect(await taken(submit, [pending({ client: "bank" })])).toBe(1);
-    // Whose question turns out to be genuine is known from then on.
-    expect(await taken(submit, [pending({ client: "never seen" })])).toBe(1);
-    expect(() => coalescer.holdRoom("never seen")).not.toThrow();
+    expect(() => coalescer.requireRoom("made up too")).toThrow(refusal("overloaded"));
+    // As many as if nobody had made anything up.
+    for (let i = 0; i < 512; i++) coalescer.holdRoom("never seen");
+    expect(() => coalescer.holdRoom("never seen")).toThrow(refusal("overloaded"));
+    for (const client of ["first", "bank"]) {
+      expect(() => coalescer.holdRoom(client)).not.toThrow();
+    }
   });
 
-  test("room that was held by a stranger is the strangers' again, also when it was an institution", async () => {
-    const { coalescer, submit } = start({ inFlight: 0, waitingFanOuts: 1, groupItems: 1 });
-    const room = coalescer.holdRoom("bank");
+  test("an institution is told from strangers as soon as it is registered, and room is given back to whom it was taken from", () => {
+    const held = new HeldDispatch();
+    const limits = { ...DEFAULT_LIMITS, inFlight: 0, waitingFanOuts: 1, groupItems: 1 };
+    const registered = new Set<string>();
+    const coalescer = new Coalescer(held.dispatch, limits, (id) => registered.has(id));
+    const room = coalescer.holdRoom("new bank");
     expect(() => coalescer.holdRoom("other")).toThrow(refusal("overloaded"));
-    void submit(pending());
+    registered.add("new bank");
+    using _own = coalescer.holdRoom("new bank");
+    expect(() => coalescer.holdRoom("other")).toThrow(refusal("overloaded"));
     room[Symbol.dispose]();
     expect(() => coalescer.holdRoom("other")).not.toThrow();
   });

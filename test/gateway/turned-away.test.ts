@@ -44,11 +44,16 @@ function questionOf(claims: Record<string, unknown>) {
   };
 }
 
-/** Nothing ever leaves: the institution's share of one question waits. */
-async function fullFor(clientId: string): Promise<Coalescer> {
+/** Nothing ever leaves, and what is full is so with one question. */
+function narrow(registered: readonly string[]): Coalescer {
   const never = () => new Promise<never>(() => undefined);
   const limits = { ...DEFAULT_LIMITS, inFlight: 0, groupItems: 1, waitingFanOuts: 1 };
-  const coalescer = new Coalescer(never, limits);
+  return new Coalescer(never, limits, (id) => registered.includes(id));
+}
+
+/** The institution's share of one question waits. */
+async function fullFor(clientId: string): Promise<Coalescer> {
+  const coalescer = narrow([clientId, "modest"]);
   void coalescer.submit(pending({ client: clientId }));
   return coalescer;
 }
@@ -62,6 +67,17 @@ test("an institution whose share waits already is refused unverified, another is
   for (const claims of [{ client_id: "modest" }, { client_id: 7 }, {}]) {
     expect((await app.inject(questionOf(claims))).statusCode).toBe(500);
   }
+});
+
+test("made-up ids, as many as there may be, do not keep out an institution that has not asked yet", async () => {
+  const coalescer = narrow(["bank"]);
+  using _flood = coalescer.holdRoom("made up");
+  await using app = await gatewayWith(coalescer);
+  for (const claims of [{ client_id: "made up 2" }, { client_id: 7 }, {}]) {
+    expect((await app.inject(questionOf(claims))).statusCode).toBe(503);
+  }
+  // As far as verification, which is not there.
+  expect((await app.inject(questionOf({ client_id: "bank" }))).statusCode).toBe(500);
 });
 
 test("it is refused by its head: nobody waits for the body", async () => {

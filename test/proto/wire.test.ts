@@ -93,6 +93,13 @@ describe("round trips", () => {
       update: "status_list",
       status_list,
     });
+    for (const digests of [[], [randomBytes(32), randomBytes(32)]]) {
+      const institutions = { digests };
+      expect(throughResponse(follow, FederationUpdate, { institutions })).toEqual({
+        update: "institutions",
+        institutions,
+      });
+    }
   });
 });
 

@@ -1,10 +1,16 @@
 // What a node remembers of the fan-outs it answered. Failure: two vectors under one nonce of the masks, however the second is
 // brought about (a digest that begins like the first, junk in between, an epoch that ends and comes back, many epochs
-// at once); a memory that grows with the number of epochs; an honest gateway that is refused before the bound.
+// at once, a restart, another process on the same folder); a memory that grows with the number of epochs; an honest gateway that is
+// refused before the bound, or because an authority that was restored counts its epochs anew.
 import { randomBytes } from "node:crypto";
-import { beforeEach, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { EpochView } from "../../consent/verifier.ts";
 import { FanOutGuard, MAX_FAN_OUTS } from "../../province-node/fan-out-guard.ts";
+import { FanOutMemory } from "../../province-node/fan-out-memory.ts";
+import { sha256 } from "../../core/canonical.ts";
 import { Settings } from "../../core/config.ts";
 import { makeRoster } from "../crypto/roster-fixture.ts";
 
@@ -14,8 +20,16 @@ const { code } = roster.provinces[0] as (typeof roster.provinces)[number];
 const logged: unknown[] = [];
 let inForce: number[];
 let guard: FanOutGuard;
+/** Of which roster an epoch is: a restored authority writes another under the same number. */
+let history: string;
+let resources: DisposableStack;
+let folder: string;
 
-const viewOf = (epoch: number) => ({ roster: { ...roster, epoch } }) as EpochView;
+const viewOf = (epoch: number) =>
+  ({
+    roster: { ...roster, epoch },
+    rosterDigest: sha256(`${history} ${epoch}`),
+  }) as EpochView;
 const log = { error: (entry: unknown) => logged.push(entry) } as never;
 const view = { epoch: viewOf, inForce: () => inForce.map(viewOf) };
 const answer = (digest: Buffer, epoch = 1): void => guard.requireFresh(digest, viewOf(epoch));
@@ -27,11 +41,22 @@ function junk(count: number, epoch = 1): void {
   for (let i = 0; i < count; i++) answer(randomBytes(32), epoch);
 }
 
+/** As a process of the node's own opens it. */
+function openGuard(): FanOutGuard {
+  const memory = resources.use(FanOutMemory.open(join(folder, "fan-outs.db")));
+  return new FanOutGuard(code, { view, memory, log, maxFanOuts: MAX });
+}
+
 beforeEach(() => {
   logged.length = 0;
   inForce = [1, 2, 3, 4, 5];
-  guard = new FanOutGuard(code, { view, log, maxFanOuts: MAX });
+  history = "first";
+  folder = mkdtempSync(join(tmpdir(), "wjf-guard-"));
+  resources = new DisposableStack();
+  resources.defer(() => rmSync(folder, { recursive: true }));
+  guard = openGuard();
 });
+afterEach(() => resources.dispose());
 
 test("a digest is answered once under its epoch, and is another fan-out under the next", () => {
   const digest = randomBytes(32);
@@ -86,6 +111,48 @@ test("an older epoch than the three that were asked about was never answered, an
   for (const epoch of [3, 4, 5]) junk(1, epoch);
   expect(() => answer(randomBytes(32), 2)).toThrow(OLD);
   expect(guard.fanOuts).toBe(1);
+});
+
+test("a restart forgets nothing: neither what was answered, nor how much, nor what is over", () => {
+  const [old, digest] = [randomBytes(32), randomBytes(32)];
+  answer(old);
+  inForce = [2];
+  answer(digest, 2);
+  junk(MAX - 2, 2);
+  guard = openGuard();
+  expect(guard.fanOuts).toBe(MAX - 1);
+  expect(() => answer(digest, 2)).toThrow(REPEATED);
+  junk(1, 2);
+  expect(() => answer(randomBytes(32), 2)).toThrow(refusal("epoch-unknown", "used up here"));
+  inForce = [1, 2];
+  expect(() => answer(old)).toThrow(OLD);
+});
+
+test("two processes on one folder answer a fan-out once between them", () => {
+  const [one, other] = [guard, openGuard()];
+  const digest = randomBytes(32);
+  one.requireFresh(digest, viewOf(1));
+  expect(() => other.requireFresh(digest, viewOf(1))).toThrow(REPEATED);
+  inForce = [2];
+  other.requireFresh(randomBytes(32), viewOf(2));
+  inForce = [1, 2];
+  expect(() => one.requireFresh(digest, viewOf(1))).toThrow(OLD);
+});
+
+test("a refusal leaves nothing behind", () => {
+  const digest = randomBytes(32);
+  answer(digest);
+  for (let i = 0; i < MAX; i++) expect(() => answer(digest)).toThrow(REPEATED);
+  expect(guard.fanOuts).toBe(1);
+});
+
+test("an authority that was restored counts epochs anew: under other rosters, other masks, they are answered", () => {
+  const digest = randomBytes(32);
+  for (const epoch of [3, 4, 5]) answer(digest, epoch);
+  history = "restored";
+  inForce = [2];
+  answer(digest, 2);
+  expect(() => answer(digest, 2)).toThrow(REPEATED);
 });
 
 test("the bound is twice the most that an authority may be set to", () => {

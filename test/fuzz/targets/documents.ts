@@ -402,6 +402,7 @@ function messageTargets(): Target[] {
       [
         { epoch: { roster: TOKEN, he_public_key: ciphertext } },
         { status_list: { uri: `${ISSUER}/s`, token: TOKEN } },
+        { institutions: { digests: [Buffer.alloc(32, 1)] } },
       ],
     ],
   ];
