@@ -1,7 +1,7 @@
 // What there is of each key epoch on the authority's disk: a folder by its number with the signed roster and the homomorphic key
 // pair. epochs.ts decides when one opens and ends.
-import type { KeyObject } from "node:crypto";
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { type KeyObject, randomUUID } from "node:crypto";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sha256Hex } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
@@ -71,18 +71,38 @@ export async function ofOtherParameters(
 ): Promise<readonly number[]> {
   const numbers: number[] = [];
   for (const number of epochNumbers(folder)) {
-    if (!(await isOfTheseParameters(readRoster(folder, number), rootPublicKey))) {
-      numbers.push(number);
+    try {
+      const isUsable = await isOfTheseParameters(readRoster(folder, number), rootPublicKey);
+      if (!isUsable) numbers.push(number);
+    } catch (error) {
+      if (hasEpoch(folder, number)) throw error;
     }
   }
   return numbers;
+}
+
+/** Another replica may drop one while this one reads it. */
+export function hasEpoch(folder: string, number: number): boolean {
+  return existsSync(join(folder, String(number)));
+}
+
+/** The secret key goes with the epoch, whole or not at all: what is left by a crash on the way is none any more. */
+export function dropEpoch(folder: string, number: number): void {
+  const going = join(folder, `new-${randomUUID()}`);
+  try {
+    renameSync(join(folder, String(number)), going);
+  } catch (error) {
+    if (!hasEpoch(folder, number)) return;
+    throw error;
+  }
+  rmSync(going, { recursive: true, force: true, maxRetries: 3 });
 }
 
 function readRoster(folder: string, number: number): string {
   return readSecretFile(join(folder, String(number), "roster.jws")).toString("utf8");
 }
 
-/** An epoch being made takes seconds; what is left of one whose maker has died goes, secret key and all. */
+/** An epoch being made or dropped takes seconds; what is left of one whose process has died goes, secret key and all. */
 const UNFINISHED_MS = 600_000;
 
 export function dropUnfinished(folder: string, clock: Clock): void {

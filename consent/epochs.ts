@@ -9,13 +9,16 @@ import type { z } from "zod";
 import { sha256Hex } from "../core/canonical.ts";
 import { type Clock, nowSeconds } from "../core/clock.ts";
 import { WjfError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
 import { parseJsonWith } from "../core/parse.ts";
 import { writeSecretFile } from "../core/secret-file.ts";
 import { digestRoster, type HeScheme, Roster, signRoster } from "../crypto/index.ts";
 import {
+  dropEpoch,
   dropUnfinished,
   type Epoch,
   epochNumbers,
+  hasEpoch,
   loadEpoch,
   ofOtherParameters,
 } from "./epoch-files.ts";
@@ -61,6 +64,7 @@ export interface EpochKeeperOptions {
   readonly rootPublicKey: KeyObject;
   readonly clock: Clock;
   readonly terms: EpochTerms;
+  readonly log: Pick<Logger, "warn">;
 }
 
 /** All epochs that may still release. One keeper in each replica, over one folder. */
@@ -84,6 +88,9 @@ export class EpochKeeper {
     dropUnfinished(options.folder, options.clock);
     const unusable = await ofOtherParameters(options.folder, options.rootPublicKey);
     for (const number of unusable) keeper.#drop(number);
+    if (unusable.length > 0) {
+      options.log.warn({ epochs: unusable }, "epochs of other homomorphic parameters are dropped");
+    }
     await keeper.rotateIfDue();
     return keeper;
   }
@@ -97,7 +104,13 @@ export class EpochKeeper {
     }
     for (const number of present) {
       if (this.#epochs.has(number)) continue;
-      const epoch = await loadEpoch(folder, number, rootPublicKey);
+      let epoch;
+      try {
+        epoch = await loadEpoch(folder, number, rootPublicKey);
+      } catch (error) {
+        if (hasEpoch(folder, number)) throw error;
+        continue;
+      }
       // Another call may have been quicker.
       if (this.#epochs.has(epoch.number)) continue;
       this.#epochs.set(epoch.number, epoch);
@@ -170,8 +183,7 @@ export class EpochKeeper {
 
   /** The secret key goes with the epoch: recorded traffic stays closed. Another keeper may just count in there: then once more. */
   #drop(number: number): void {
-    const place = join(this.#options.folder, String(number));
-    rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+    dropEpoch(this.#options.folder, number);
     this.#epochs.delete(number);
   }
 

@@ -107,6 +107,7 @@ export async function startAuthority(
       overlapS: EPOCH_OVERLAP_S,
       maxReleases: settings.epochMaxReleases,
     },
+    log,
   });
   await recordEpochs(epochs, ledger, resources, log);
   const { statusLists } = service;

@@ -181,7 +181,7 @@ export class FanOutAnswerer {
     const claims =
       person === undefined && sealed !== undefined
         ? await opener.spare(pending, questions)
-        : await opener.open(sealed);
+        : await opener.open(sealed, questions);
     const slots = evaluateItem(product, person, claims, { subjectKey: secrets.subjectKey });
     models.observe(product, person, catalogue);
     if (mode === "shadow") throw new WjfError("model-in-shadow");

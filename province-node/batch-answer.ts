@@ -129,7 +129,7 @@ export class BatchAnswerer {
         if (row.claims !== undefined) await this.#parts.claims.spare(pending, rows.length);
         continue;
       }
-      const claims = row.claims && (await this.#parts.claims.open(row.claims));
+      const claims = row.claims && (await this.#parts.claims.open(row.claims, rows.length));
       const { subjectKey } = this.#parts.secrets;
       const sealed = row.claims ?? "";
       const values = evaluateItem(product, person, claims, {

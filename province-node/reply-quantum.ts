@@ -2,7 +2,6 @@
 // was held (DESIGN §3). What is done only for people who are held is counted for the others too, as time. Decides about
 // nothing but time; docs/decisions/014-reply-time.md says what it hides, and what it does not.
 import { setTimeout as delay } from "node:timers/promises";
-import type { Random } from "../core/random.ts";
 
 export interface PendingReply {
   /** Counts work that was spared because nobody is held, as if it had been done. */
@@ -43,7 +42,7 @@ async function sleepUntil(dueMs: number): Promise<void> {
   if (wholeMs > 0) await delay(wholeMs);
 }
 
-const REMEMBERED = 64;
+const REMEMBERED = 31;
 
 /** Microseconds of processor time that this process has used, all threads together. */
 export type ProcessorTime = () => number;
@@ -54,25 +53,23 @@ const processUsage: ProcessorTime = () => {
 };
 
 /**
- * What a piece of work costs here: the processor time of its latest runs that nothing else of its kind ran beside. Not the
+ * What a piece of work costs here: the median processor time of its latest runs that nothing else of its kind ran beside. Not the
  * time that passed: on a busy machine that is other processes' work, and counted for everybody who is not held it made a
- * reply of a thousand questions wait for half a minute.
+ * reply of a thousand questions wait for half a minute. The median, because now and then something else of this process is in it.
  */
 export class ObservedCost {
-  readonly #random: Random;
   readonly #usedUs: ProcessorTime;
   readonly #ms: number[] = [];
   #running = 0;
   #started = 0;
 
-  constructor(random: Random, usedUs: ProcessorTime = processUsage) {
-    this.#random = random;
+  constructor(usedUs: ProcessorTime = processUsage) {
     this.#usedUs = usedUs;
   }
 
-  /** One of the latest runs, drawn: what is spared then spreads as what is done does. */
-  drawMs(): number {
-    return this.#ms[Math.floor(this.#random.unit() * this.#ms.length)] ?? 0;
+  /** 0 before the first run. */
+  get typicalMs(): number {
+    return this.#ms.toSorted((a, b) => a - b)[this.#ms.length >> 1] ?? 0;
   }
 
   async measure<T>(work: () => Promise<T>): Promise<T> {

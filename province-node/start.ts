@@ -84,7 +84,7 @@ export async function startProvinceNode(
     catalogue,
     models: resources.use(new ModelGate(folder, systemClock)),
     baselines: resources.use(BaselineStore.open(join(folder, "baselines.db"), systemClock)),
-    claims: await ClaimsOpener.create(secrets.groupKey, systemRandom),
+    claims: await ClaimsOpener.create(secrets.groupKey),
     clock: systemClock,
     random: systemRandom,
     verifySample: settings.verifySample,

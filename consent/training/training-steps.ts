@@ -85,6 +85,10 @@ export class TrainingSteps {
       { method: "DELETE", path: `${TRAINING_PATH}/${id}`, proof },
       admission,
     );
+    await this.#end(id, admission.job.client);
+  }
+
+  async #end(id: string, client: string): Promise<void> {
     await this.#parts.ledger.transact(async (tx) => {
       const ended = await tx
         .updateTable("training_job")
@@ -92,8 +96,7 @@ export class TrainingSteps {
         .where("id", "=", id)
         .where("state", "=", "open")
         .executeTakeFirst();
-      const parties = { job_id: id, client_id: admission.job.client };
-      const leaf = { type: "training", event: "ended", ...parties } as const;
+      const leaf = { type: "training", event: "ended", job_id: id, client_id: client } as const;
       return { value: undefined, leaves: ended.numUpdatedRows === 1n ? [leaf] : [] };
     });
   }
@@ -161,8 +164,15 @@ export class TrainingSteps {
     requireWithinTerms({ step: step.number, ask: step.ask }, admission, row.regions_step);
     const he = atRest.open(HE_SECRET, row.he_secret_sealed);
     const answer = async (): Promise<string> => {
-      const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
-      return await this.#tell(step, answered, row);
+      try {
+        const answered = await askStep(step, { row, admission, he }, this.#parts, provinces);
+        return await this.#tell(step, answered, row);
+      } catch (error) {
+        if (!(error instanceof WjfError && error.code === "secret-missing")) throw error;
+        // Of other parameters, before an update: nobody can go on with it.
+        await this.#end(id, admission.job.client);
+        throw new WjfError("training-ended", "its key is an earlier version's: begin it again");
+      }
     };
     if (step.ask.type !== "admit") return await answer();
     // Each cohort of an institution is compared with those before it: of two at once, neither would be.

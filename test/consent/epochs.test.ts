@@ -1,11 +1,11 @@
 // Key epochs at the authority, on a clock of the test's: one opens when the one before is old, used up, or of another federation,
 // and the old one still releases meanwhile. Failure: no epoch in force at some moment, a secret key that outlives its
 // epoch, two keepers on one folder that undo each other's change, an unfit federation document that is taken.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EpochKeeper, type Federation, readFederation } from "../../consent/epochs.ts";
 import {
   createSigningKeys,
@@ -15,7 +15,7 @@ import {
 } from "../../consent/oidc/signing-keys.ts";
 import { changeRoster, enrolmentDigest, writeRosterChange } from "../../consent/roster-change.ts";
 import { RosterSources } from "../../consent/roster-sources.ts";
-import { silentLogger } from "../../core/log.ts";
+import { type Logger, silentLogger } from "../../core/log.ts";
 import { PROVINCES } from "../../core/provinces.ts";
 import { writeSecretFile } from "../../core/secret-file.ts";
 import {
@@ -54,7 +54,10 @@ function later(seconds: number): void {
   nowMs += seconds * 1000;
 }
 
-async function openKeeper(federation: () => Federation = readable): Promise<EpochKeeper> {
+async function openKeeper(
+  federation: () => Federation = readable,
+  log: Pick<Logger, "warn"> = silentLogger,
+): Promise<EpochKeeper> {
   const { rootKey, rootPublicKey } = made;
   return await EpochKeeper.open({
     folder: join(folder, "epochs"),
@@ -64,6 +67,7 @@ async function openKeeper(federation: () => Federation = readable): Promise<Epoc
     rootPublicKey,
     clock,
     terms: TERMS,
+    log,
   });
 }
 
@@ -116,15 +120,44 @@ test("by fan-outs: those that are admitted and never released count for themselv
   expect(await keeper.rotateIfDue()).toBeUndefined();
 });
 
-test("by an update: epochs of other parameters are dropped at the start, and the next one opens", async () => {
-  const { roster } = (await openKeeper()).current();
-  const he = { ...roster.he, coeff_modulus: roster.he.coeff_modulus - 2 };
-  const place = join(folder, "epochs", "1");
-  const signed = await signRoster({ ...roster, he }, made.rootKey);
-  writeSecretFile(join(place, "roster.jws"), signed);
-  const updated = await openKeeper();
-  expect(updated.all().map(({ number }) => number)).toEqual([2]);
-  expect(existsSync(place)).toBe(false);
+describe("by an update: epochs of other parameters are dropped at the start, and the next one opens", () => {
+  /** As a version signed it that knew the prime by its number of bits. */
+  async function ofAnEarlierVersion(): Promise<string> {
+    const { roster } = (await openKeeper()).current();
+    const { coeff_modulus: _, ...he } = roster.he;
+    const earlier = { ...roster, he: { ...he, coeff_modulus_bits: 53 } };
+    const place = join(folder, "epochs", "1");
+    const signed = await signRoster(earlier as never, made.rootKey);
+    writeSecretFile(join(place, "roster.jws"), signed);
+    return place;
+  }
+
+  test("and that is said", async () => {
+    const place = await ofAnEarlierVersion();
+    const log = { warn: vi.fn() };
+    const updated = await openKeeper(readable, log);
+    expect(updated.all().map(({ number }) => number)).toEqual([2]);
+    expect(existsSync(place)).toBe(false);
+    expect(readdirSync(join(folder, "epochs")).toSorted()).toEqual(["2", "last"]);
+    expect(log.warn).toHaveBeenCalledExactlyOnceWith({ epochs: [1] }, expect.any(String));
+  });
+
+  test("by all replicas at once", async () => {
+    await ofAnEarlierVersion();
+    const replicas = await Promise.all([openKeeper(), openKeeper(), openKeeper()]);
+    for (const keeper of replicas) {
+      await keeper.refresh();
+      expect(keeper.all().map(({ number }) => number)).toEqual([2]);
+    }
+  });
+
+  test("but not those that anybody else has signed", async () => {
+    const place = await ofAnEarlierVersion();
+    const { rootKey: stranger } = makeRoster(3);
+    writeSecretFile(join(place, "roster.jws"), await signRoster(made.roster, stranger));
+    await expect(openKeeper()).rejects.toThrow(expect.objectContaining({ code: "epoch-unknown" }));
+    expect(existsSync(place)).toBe(true);
+  });
 });
 
 test.each(["countFanOuts", "countReleases"] as const)(

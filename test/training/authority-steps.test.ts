@@ -9,7 +9,11 @@ import { WjfError } from "../../core/errors.ts";
 import { addClient, disableClient, rotateClient } from "../../consent/clients.ts";
 import { consentTables } from "../../consent/ledger.ts";
 import { type Leaf, showLeaves, verifyLog } from "../../consent/log/index.ts";
-import { TrainingAdmitter, type TrainingParts } from "../../consent/training/training-admitter.ts";
+import {
+  HE_SECRET,
+  TrainingAdmitter,
+  type TrainingParts,
+} from "../../consent/training/training-admitter.ts";
 import type { AskProvinces } from "../../consent/training/training-asking.ts";
 import { TrainingSteps } from "../../consent/training/training-steps.ts";
 import {
@@ -259,6 +263,18 @@ test("a cohort is admitted once, and nothing is told after the job's term", asyn
   const late: Played = () => bench.clock.advance(86_400_000);
   await expect(ask(job, 2, NEWTON, late)).rejects.toMatchObject({ code: "training-ended" });
   expect(await releasedRounds()).toEqual([{ first: 1, last: 2 }]);
+});
+
+test("a job whose key is of other parameters, as before an update, is over", async () => {
+  const job = await begin();
+  await ask(job, 1, ADMIT);
+  const earlier = bench.atRest.seal(HE_SECRET, Buffer.alloc(64));
+  await bench.db.updateTable("training_job").set({ he_secret_sealed: earlier }).execute();
+  const ended = { code: "training-ended" };
+  await expect(ask(job, 2, NEWTON)).rejects.toMatchObject(ended);
+  const row = await bench.db.selectFrom("training_job").selectAll().executeTakeFirstOrThrow();
+  expect(row).toMatchObject({ state: "ended", he_secret_sealed: null });
+  await expect(ask(job, 2, NEWTON)).rejects.toMatchObject(ended);
 });
 
 test("by region only where the terms say so, and once", async () => {
