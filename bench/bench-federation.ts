@@ -448,12 +448,15 @@ async function waitReady(url: string): Promise<void> {
   }
 }
 
-/** A gateway is ready before every province has heard of the epoch. */
+/** A gateway is ready before every province has heard of the epoch, and answers before the last has. */
 async function answered(gatewayUrl: string, asker: Asker): Promise<void> {
   using agent = keptAgent(1);
   for (;;) {
-    const { status } = await send(gatewayUrl, await prepareOne(asker), agent.agent);
-    if (status === 200) return;
+    const { status, body } = await send(gatewayUrl, await prepareOne(asker), agent.agent);
+    if (status === 200) {
+      const { coverage } = JSON.parse(body) as { coverage: { answered: number; of: number } };
+      if (coverage.answered === coverage.of) return;
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
