@@ -61,7 +61,8 @@ export class BaselineStore implements Disposable {
         this.#keep.run(Buffer.from(key, "hex"), numbers, this.#today());
       this.#db.exec("COMMIT");
     } catch (error) {
-      this.#db.exec("ROLLBACK");
+      // A full disk has already rolled back: a second one would fail, and hide it.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
   }

@@ -79,6 +79,7 @@ export class FanOutGuard {
       const isFull = roster.fanOuts >= this.maxFanOuts;
       if (isFull) throw new WjfError("epoch-unknown", "used up here");
       memory.add(roster, nonce);
+      memory.clearSome();
       return roster.fanOuts + 1;
     });
     if (answered < this.maxFanOuts) return;
@@ -101,7 +102,7 @@ export class FanOutGuard {
     const { memory } = this.#parts;
     const known = memory.find(rosterDigest);
     if (known?.isOver === false) return known;
-    // What was over stays over, whatever clock and authority say of it later: its nonces are forgotten.
+    // What was over stays over, whatever clock and authority say of it later: its nonces go.
     const kept = known === undefined ? this.#keptBeside(epoch) : undefined;
     if (kept === undefined) throw new WjfError("epoch-unknown", "a newer one is in use");
     for (const other of memory.live()) {

@@ -9,9 +9,9 @@ export interface AnsweredRoster {
   /** SHA-256 of the roster. */
   readonly digest: Buffer;
   readonly epoch: number;
-  /** How many were answered. */
+  /** How many were answered; of one that is over, how many nonces are in the file yet. */
   readonly fanOuts: number;
-  /** Its nonces are forgotten, so nothing is answered under it any more. Such rows stay for ever: some 60 bytes an epoch. */
+  /** Its nonces go, so nothing is answered under it any more. Such rows stay for ever: some 60 bytes an epoch. */
   readonly isOver: boolean;
 }
 
@@ -19,7 +19,11 @@ const SCHEMA = `
 CREATE TABLE IF NOT EXISTS roster (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, epoch INTEGER NOT NULL,
   fan_outs INTEGER NOT NULL, over INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS answered (roster INTEGER NOT NULL, nonce BLOB NOT NULL, PRIMARY KEY (roster, nonce))
-  WITHOUT ROWID, STRICT;`;
+  WITHOUT ROWID, STRICT;
+CREATE INDEX IF NOT EXISTS roster_uncleared ON roster (id) WHERE over = 1 AND fan_outs > 0;`;
+
+/** Nonces that go with one fan-out that comes: all of an epoch at once would hold up its first question, at every node. */
+export const CLEARED_AT_ONCE = 256;
 
 export class FanOutMemory implements Disposable {
   readonly #db: DatabaseSync;
@@ -28,6 +32,8 @@ export class FanOutMemory implements Disposable {
   readonly #has: StatementSync;
   readonly #add: StatementSync;
   readonly #count: StatementSync;
+  readonly #uncleared: StatementSync;
+  readonly #clear: StatementSync;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -39,6 +45,9 @@ export class FanOutMemory implements Disposable {
     this.#has = db.prepare("SELECT 1 FROM answered WHERE roster = ? AND nonce = ?");
     this.#add = db.prepare("INSERT INTO answered VALUES (?, ?)");
     this.#count = db.prepare("UPDATE roster SET fan_outs = fan_outs + 1 WHERE id = ?");
+    this.#uncleared = db.prepare("SELECT * FROM roster WHERE over = 1 AND fan_outs > 0 LIMIT 1");
+    const some = "SELECT nonce FROM answered WHERE roster = ? LIMIT ?";
+    this.#clear = db.prepare(`DELETE FROM answered WHERE roster = ? AND nonce IN (${some})`);
   }
 
   /** @param path a file, or `:memory:`. Two processes may share it: what one has answered the other knows. */
@@ -54,7 +63,8 @@ export class FanOutMemory implements Disposable {
       this.#db.exec("COMMIT");
       return result;
     } catch (error) {
-      this.#db.exec("ROLLBACK");
+      // A full disk has already rolled back: a second one would fail, and hide it.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
   }
@@ -84,10 +94,19 @@ export class FanOutMemory implements Disposable {
     this.#count.run(id);
   }
 
-  /** Its nonces; that it was there stays. */
+  /** Nothing is answered under it any more, for good. Its nonces, which nobody asks about again, are left to `clearSome`. */
   forget({ id }: AnsweredRoster): void {
-    this.#db.prepare("DELETE FROM answered WHERE roster = ?").run(id);
     this.#db.prepare("UPDATE roster SET over = 1 WHERE id = ?").run(id);
+  }
+
+  /** Nonces of a roster that is over, `CLEARED_AT_ONCE` of them at most. */
+  clearSome(): void {
+    const row = this.#uncleared.get();
+    if (row === undefined) return;
+    const { id, fanOuts } = readRoster(row);
+    const cleared = Number(this.#clear.run(id, id, CLEARED_AT_ONCE).changes);
+    const left = cleared < CLEARED_AT_ONCE ? 0 : fanOuts - cleared;
+    this.#db.prepare("UPDATE roster SET fan_outs = ? WHERE id = ?").run(left, id);
   }
 
   [Symbol.dispose](): void {

@@ -97,11 +97,12 @@ async function authenticate(
   const { authorization, dpop } = request.headers;
   if (authorization === undefined && dpop !== undefined) {
     const { jkt, jti } = await verifyKeyProof(readProof(request), about, clock, MAX_PROOF_AGE_S);
-    replays.requireFresh(jkt, jti);
     const reader = await store.readerBy(jkt);
     if (reader === undefined) {
       throw new WjfError("token-missing", "a key that signed no watch of one institution");
     }
+    // Not before: anybody can make keys and proofs, as many as the guard can remember.
+    replays.requireFresh(jkt, jti);
     return reader;
   }
   const token = readToken(request);

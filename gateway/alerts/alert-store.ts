@@ -7,7 +7,7 @@ import type { GatewayDb, GatewaySchema, GatewayTx } from "../database.ts";
 import { type Destination, lockStream } from "./outbox.ts";
 import type { AlertAttemptTable, AlertState, AlertTable } from "./schema.ts";
 import { type OnGone, recordSettlements, type Settlement } from "./settlements.ts";
-import { bringAllForward, bringForward, putOff } from "./sink-moments.ts";
+import { bringAllForward, bringForward, bringMissed, putOff } from "./sink-moments.ts";
 
 export type Alert = Selectable<AlertTable>;
 export type AlertAttempt = Selectable<AlertAttemptTable>;
@@ -224,6 +224,11 @@ export class AlertStore {
       .where("settled_at", "is", null)
       .executeTakeFirstOrThrow();
     return pending;
+  }
+
+  /** Finds what nobody looks for: sinks whose moment was not written. */
+  async findMissed(): Promise<void> {
+    await bringMissed(this.#db);
   }
 
   /** Destroys what was settled long ago. */

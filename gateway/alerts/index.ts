@@ -37,7 +37,7 @@ export interface AlertsOptions {
 
 const LOOK_EVERY_MS = 500;
 const COUNT_EVERY_MS = 10_000;
-const PURGE_EVERY_MS = 3_600_000;
+const UPKEEP_EVERY_MS = 3_600_000;
 
 /** Alerts of one gateway process. */
 export class Alerts implements AsyncDisposable {
@@ -64,7 +64,11 @@ export class Alerts implements AsyncDisposable {
     this.#every(COUNT_EVERY_MS, async () => {
       pending = await store.countPending();
     });
-    this.#every(PURGE_EVERY_MS, async () => await store.purge());
+    this.#every(UPKEEP_EVERY_MS, async () => await store.purge());
+    const findMissed = async (): Promise<void> => await store.findMissed();
+    this.#every(UPKEEP_EVERY_MS, findMissed);
+    const found = this.#tend(findMissed);
+    this.#resources.defer(async () => await found);
   }
 
   async register(app: FastifyInstance): Promise<void> {
@@ -82,12 +86,16 @@ export class Alerts implements AsyncDisposable {
   }
 
   #every(ms: number, work: () => void | Promise<void>): void {
-    const timer = setInterval(() => {
-      Promise.try(work).catch((error: unknown) =>
-        this.#log.error({ err: error }, "alerts were not looked after"),
-      );
-    }, ms);
+    const timer = setInterval(() => void this.#tend(work), ms);
     this.#resources.defer(() => clearInterval(timer));
+  }
+
+  async #tend(work: () => void | Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log.error({ err: error }, "alerts were not looked after");
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -162,4 +162,11 @@ export const alertMigrations: readonly Migration[] = [
       `.execute(db);
     },
   },
+  {
+    // Whether there is one left of a watch: as long as there is, the watch is kept.
+    name: "2026-11-29-072-alerts-by-subject",
+    async up(db) {
+      await db.schema.createIndex("alert_subject").on("alert").columns(["subject"]).execute();
+    },
+  },
 ];

@@ -1,9 +1,10 @@
 // When each sink is to be looked at next: one row for each that something is pending for, written in the transactions that change its
 // alerts. Too early costs a look in vain; too late would be an alert that nobody looks for. So who brings a moment forward waits
-// for the row, and who puts it off leaves that to another time where somebody else has it. docs/decisions/072-alerts.md.
-import type { OnConflictBuilder } from "kysely";
+// for the row, and who puts it off leaves that to another time where somebody else has it; and where there is no row, one is made
+// within the hour. docs/decisions/072-alerts.md.
+import { expressionBuilder, type OnConflictBuilder } from "kysely";
 import type { Engine } from "../../core/database.ts";
-import type { GatewaySchema, GatewayTx } from "../database.ts";
+import type { GatewayDb, GatewaySchema, GatewayTx } from "../database.ts";
 import type { Destination } from "./outbox.ts";
 
 /** Something of this sink is due at this moment, in milliseconds. Holds the row until the transaction ends, whatever it says already. */
@@ -28,17 +29,43 @@ export async function bringAllForward(
   await tx
     .insertInto("alert_sink")
     .columns(["client_id", "sink", "next_at"])
-    .expression((eb) =>
-      eb
-        .selectFrom("alert")
-        .select(({ fn }) => ["client_id", "sink", fn.min<number>("due_at").as("next_at")])
+    .expression(
+      firstOfEachSink()
         .where("client_id", "=", clientId)
         .where("state", "=", "pending")
-        .where("due_at", "<=", nowMs)
-        .groupBy(["client_id", "sink"]),
+        .where("due_at", "<=", nowMs),
     )
     .onConflict(sooner)
     .execute();
+}
+
+/**
+ * A row for each sink that has none and for which something is pending: whoever wrote that was of a version before these rows, as
+ * a replica that still runs may be, or forgot. A sink that has one is looked at when it says, and from then on as its alerts say.
+ */
+export async function bringMissed(db: GatewayDb): Promise<void> {
+  await db
+    .insertInto("alert_sink")
+    .columns(["client_id", "sink", "next_at"])
+    .expression(
+      firstOfEachSink()
+        // The pending ones, by an index of all institutions.
+        .where("settled_at", "is", null)
+        .where((eb) => {
+          const row = eb.selectFrom("alert_sink").select("next_at");
+          const ofClient = row.whereRef("alert_sink.client_id", "=", "alert.client_id");
+          return eb.not(eb.exists(ofClient.whereRef("alert_sink.sink", "=", "alert.sink")));
+        }),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+function firstOfEachSink() {
+  return expressionBuilder<GatewaySchema>()
+    .selectFrom("alert")
+    .select(({ fn }) => ["client_id", "sink", fn.min<number>("due_at").as("next_at")])
+    .groupBy(["client_id", "sink"]);
 }
 
 function sooner(conflict: OnConflictBuilder<GatewaySchema, "alert_sink">) {

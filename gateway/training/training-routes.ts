@@ -42,8 +42,9 @@ export async function trainingRoutes(
     // The bytes are what was signed.
     validatorCompiler: asIs,
     handler: async (request, reply) => {
-      const { proof } = await proven(request, replays, parts);
+      const { proof, jkt, jti } = await proven(request, parts);
       const job = await jobs.admit(proof, bodyOf(request));
+      replays.requireFresh(jkt, jti);
       return await reply.status(201).send(await describe(job, jobs));
     },
   });
@@ -101,12 +102,11 @@ function bodyOf({ body }: FastifyRequest): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
 }
 
-/** A proof over this very request, by whomever, and not one that was used before. @throws WjfError `dpop-*`. */
-async function proven(
-  request: FastifyRequest,
-  replays: ReplayGuard,
-  { view, clock }: TrainingRouteParts,
-) {
+/**
+ * A proof over this very request, by whomever. Not remembered before its key is known: anybody can make keys and proofs, as many
+ * as the guard can remember. @throws WjfError `dpop-*`.
+ */
+async function proven(request: FastifyRequest, { view, clock }: TrainingRouteParts) {
   const proof = readProof(request);
   const { origin, pathname } = new URL(request.url, view.current().roster.audience);
   const about = {
@@ -115,8 +115,7 @@ async function proven(
     ...(Buffer.isBuffer(request.body) && { body: request.body }),
   };
   const { jkt, jti } = await verifyKeyProof(proof, about, clock, MAX_PROOF_AGE_S);
-  replays.requireFresh(jkt, jti);
-  return { proof, jkt };
+  return { proof, jkt, jti };
 }
 
 /** The job of one of the keys that it names. Somebody else's is as unknown as one that never was. */
@@ -127,11 +126,12 @@ async function ownJob(
   fresh: boolean,
 ): Promise<CarriedJob> {
   const { id } = parseWith(TrainingParams, request.params, "route-unknown");
-  const { jkt } = await proven(request, replays, parts);
+  const { jkt, jti } = await proven(request, parts);
   const job = fresh ? await parts.jobs.find(id) : await parts.jobs.known(id);
   if (!job.admission.keys.includes(jkt)) {
     throw new WjfError("route-unknown", "no such training job of this key");
   }
+  replays.requireFresh(jkt, jti);
   return job;
 }
 

@@ -64,8 +64,11 @@ export async function watchRoutes(app: FastifyInstance, parts: WatchRouteParts):
   app.get(WATCHES_PATH, {
     schema: watchSchemas.list,
     handler: async (request) => {
-      const { jkt } = await proofOf(request, replays, parts);
+      const { jkt, jti } = await proofOf(request, parts);
       const { after = "", limit } = parseWith(WatchQuery, request.query, "request-malformed");
+      const [own] = await parts.store.list(jkt, "", 1);
+      if (own === undefined) return { watches: [] };
+      replays.requireFresh(jkt, jti);
       const watches = await parts.store.list(jkt, after, limit);
       return { watches: watches.map(describe) };
     },
@@ -133,26 +136,22 @@ function readChange(
 /** The watch of the key that signed the request. Somebody else's is as unknown as one that never was. */
 async function ownWatch(request: FastifyRequest, replays: ReplayGuard, parts: WatchRouteParts) {
   const { id } = parseWith(WatchParams, request.params, "route-unknown");
-  const { jkt, jti } = await proofOf(request, replays, parts);
+  const { jkt, jti } = await proofOf(request, parts);
   const watch = await parts.store.find(id);
   if (watch?.jkt !== jkt) throw new WjfError("route-unknown", "no such watch of this key");
+  replays.requireFresh(jkt, jti);
   return { watch, jti };
 }
 
-async function proofOf(
-  request: FastifyRequest,
-  replays: ReplayGuard,
-  { view, clock }: WatchRouteParts,
-) {
+/** By whomever. Not remembered before its key is known: anybody can make keys and proofs, as many as the guard can remember. */
+async function proofOf(request: FastifyRequest, { view, clock }: WatchRouteParts) {
   const url = new URL(request.url, view.current().roster.audience);
   const about = {
     method: request.method,
     url: `${url.origin}${url.pathname}`,
     ...(Buffer.isBuffer(request.body) && { body: request.body }),
   };
-  const proof = await verifyKeyProof(readProof(request), about, clock, MAX_PROOF_AGE_S);
-  replays.requireFresh(proof.jkt, proof.jti);
-  return proof;
+  return await verifyKeyProof(readProof(request), about, clock, MAX_PROOF_AGE_S);
 }
 
 function describe(watch: Watch): WatchSchemaOut {

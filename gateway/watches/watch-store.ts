@@ -16,7 +16,7 @@ export type Watch = Selectable<WatchTable>;
 /** How long a lease lasts; its holder renews it three times as often. */
 export const LEASE_MS = 30_000;
 
-/** Longer than the last alert of it, which is tried for 3 days and then kept for 30: its key is what alerts are read by. */
+/** At least, and as long as there is an alert of it: its key is what alerts are read by. Most are gone by then (3 days and 30). */
 const KEPT_MS = 34 * 86_400_000;
 
 /** What its institution may change while it stands. */
@@ -175,10 +175,15 @@ export class WatchStore {
       .execute();
   }
 
+  /** Destroys what ended long ago and of which nothing is left to be read. */
   async purge(): Promise<void> {
     await this.#db
       .deleteFrom("watch")
       .where("ended_at", "<", this.#clock.nowMs() - KEPT_MS)
+      .where((eb) => {
+        const alert = eb.selectFrom("alert").select("alert.seq");
+        return eb.not(eb.exists(alert.whereRef("alert.subject", "=", "watch.id")));
+      })
       .execute();
   }
 }

@@ -261,7 +261,8 @@ export class TrainingStore implements Disposable {
       work();
       this.#db.exec("COMMIT");
     } catch (error) {
-      this.#db.exec("ROLLBACK");
+      // A full disk has already rolled back: a second one would fail, and hide it.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
   }

@@ -236,6 +236,28 @@ export function deliverySuite(emptyDatabase: () => Promise<string>): void {
       );
     });
 
+    test("what was written without a word of when it is due is found, and a sink that rests is left alone", async () => {
+      await put("bank", "a", "b");
+      await put("lender", "c");
+      await put("resting", "d");
+      const restUntilMs = clock.nowMs() + 60_000;
+      await store.claim({ clientId: "resting", sink: sinkOf("resting"), limit: 1, restUntilMs });
+      // As a replica writes them that knows no rows of sinks.
+      await db.deleteFrom("alert_sink").where("client_id", "!=", "resting").execute();
+      const got: string[] = [];
+      await using carrier = delivery(({ id }) => {
+        got.push(id);
+        return "delivered";
+      });
+      await round(carrier);
+      expect(got).toEqual([]);
+      await store.findMissed();
+      await round(carrier);
+      expect(got.toSorted()).toEqual(["a", "b", "c"]);
+      await store.findMissed();
+      expect(await store.waiting()).toEqual([]);
+    });
+
     test("a dead letter that is wanted after all has three days again", async () => {
       await put("bank", "a", "b");
       let up = false;

@@ -6,10 +6,15 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { EpochView } from "../../consent/verifier.ts";
 import { FanOutGuard, MAX_FAN_OUTS } from "../../province-node/fan-out-guard.ts";
-import { FanOutMemory } from "../../province-node/fan-out-memory.ts";
+import {
+  type AnsweredRoster,
+  CLEARED_AT_ONCE,
+  FanOutMemory,
+} from "../../province-node/fan-out-memory.ts";
 import { sha256 } from "../../core/canonical.ts";
 import { Settings } from "../../core/config.ts";
 import { makeRoster } from "../crypto/roster-fixture.ts";
@@ -153,6 +158,40 @@ test("an authority that was restored counts epochs anew: under other rosters, ot
   inForce = [2];
   answer(digest, 2);
   expect(() => answer(digest, 2)).toThrow(REPEATED);
+});
+
+test("an epoch that is over is refused at once, and its nonces go with the fan-outs that follow, some at a time", () => {
+  using memory = FanOutMemory.open(join(folder, "fan-outs.db"));
+  using file = new DatabaseSync(join(folder, "fan-outs.db"));
+  const kept = (): unknown => file.prepare("SELECT count(*) AS n FROM answered").get()?.["n"];
+  const digest = randomBytes(32);
+  answer(digest);
+  memory.atomically(() => {
+    const roster = memory.live()[0] as AnsweredRoster;
+    for (let i = 1; i < 2 * CLEARED_AT_ONCE + 3; i++) memory.add(roster, randomBytes(12));
+  });
+  inForce = [2, 3];
+  const left: unknown[] = [];
+  for (const epoch of [2, 2, 3, 3]) {
+    answer(randomBytes(32), epoch);
+    left.push(kept());
+    inForce = [1, 2, 3];
+    expect(() => answer(digest)).toThrow(OLD);
+    inForce = [2, 3];
+  }
+  expect(left).toEqual([CLEARED_AT_ONCE + 4, 5, 3, 4]);
+  expect(() => answer(digest)).toThrow(OLD);
+});
+
+test("what a version before has forgotten at once is not looked for", () => {
+  answer(randomBytes(32));
+  using file = new DatabaseSync(join(folder, "fan-outs.db"));
+  file.exec("DELETE FROM answered; UPDATE roster SET over = 1, fan_outs = 131072");
+  answer(randomBytes(32), 2);
+  expect(file.prepare("SELECT fan_outs FROM roster").all()).toEqual([
+    { fan_outs: 0 },
+    { fan_outs: 1 },
+  ]);
 });
 
 test("the bound is twice the most that an authority may be set to", () => {

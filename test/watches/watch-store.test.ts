@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ManualClock } from "../../core/clock.ts";
 import { openDatabase } from "../../core/database.ts";
-import { AlertStore } from "../../gateway/alerts/alert-store.ts";
+import { AlertStore, type Reader } from "../../gateway/alerts/alert-store.ts";
 import type { OnGone } from "../../gateway/alerts/settlements.ts";
 import type { AlertState } from "../../gateway/alerts/schema.ts";
 import { type GatewayDb, gatewayMigrations, type GatewaySchema } from "../../gateway/database.ts";
@@ -13,6 +13,7 @@ import { LEASE_MS, type Watch, WatchStore } from "../../gateway/watches/watch-st
 import { onBothEngines } from "../core/both-engines.ts";
 
 const HOUR_S = 3600;
+const DAY_MS = 86_400_000;
 const START_S = 1_800_000_000;
 
 function suite(emptyDatabase: () => Promise<string>): void {
@@ -208,6 +209,51 @@ function suite(emptyDatabase: () => Promise<string>): void {
     expect(await ids("dead")).toEqual(["w1.started", "w2.started", "w1.ended"]);
     expect(await ids("pending")).toEqual(["w2.updated.moved"]);
     expect((await one.lease(10)).map(({ id }) => id)).toEqual(["w2"]);
+  });
+
+  test("one that has ended is kept for 34 days, and for as long as an alert of it can be read", async () => {
+    const alerts = new AlertStore({ db, clock, owner: "one" });
+    await watch("w1");
+    await watch("w2", {
+      client_id: "lender",
+      jkt: "key of lender",
+      sink: "https://lender.example/",
+    });
+    const settle = async (clientId: string, state: "dead" | "delivered"): Promise<void> => {
+      const sink = `https://${clientId}.example/`;
+      const outcome = state === "dead" ? "connect" : state;
+      const claimed = await alerts.claim({ clientId, sink, limit: 10 });
+      const result = {
+        outcome,
+        status: undefined,
+        tookMs: 1,
+        state,
+        dueAtMs: clock.nowMs(),
+      } as const;
+      await alerts.settle(claimed.map((alert) => ({ ...result, alert })));
+    };
+    const moveTo = async (day: number): Promise<void> => {
+      clock.advance(START_S * 1000 + day * DAY_MS - clock.nowMs());
+      await alerts.purge();
+      await one.purge();
+    };
+    const known = async () => [(await one.find("w1"))?.id, (await one.find("w2"))?.id];
+    await one.end("w1", "deleted");
+    await one.end("w2", "deleted");
+    await settle("lender", "delivered");
+    await moveTo(3);
+    await settle("bank", "dead");
+    await moveTo(32);
+    expect(await known()).toEqual(["w1", "w2"]);
+    expect(await alerts.redeliver({ clientId: "bank" })).toBe(2);
+    await moveTo(35);
+    await settle("bank", "dead");
+    expect(await known()).toEqual(["w1", undefined]);
+    await moveTo(64);
+    const reader = await alerts.readerBy("key");
+    expect(await alerts.read(reader as Reader, 0, 10, "dead")).toHaveLength(2);
+    await moveTo(65);
+    expect(await known()).toEqual([undefined, undefined]);
   });
 
   test("sealed ones and others are not taken together", async () => {
