@@ -228,8 +228,8 @@ export const GUARDS: readonly Guard[] = [
   {
     guard: "an institution's refusals leave leaves at a rate",
     file: "consent/release/refusal-log.ts",
-    source: "return bucket.take(nowMs, REFUSAL_LEAVES);",
-    without: "return true;",
+    source: "isKnown || !this.#bucketOf(refusal, nowMs).take(nowMs, REFUSAL_LEAVES)",
+    without: "isKnown",
     test: "test/consent/release/refusal-log.test.ts",
     named: "an institution leaves so many leaves at once and a second",
   },
