@@ -7,7 +7,6 @@ import type { ProvinceCode } from "../core/ids.ts";
 import type { Random } from "../core/random.ts";
 import { atOnce } from "../core/steps.ts";
 import {
-  type CohortRegister,
   type MergedRounds,
   openTrainingRelease,
   TRAINING_POLICY,
@@ -45,11 +44,6 @@ export interface TrainingInput {
   readonly provinces: readonly ProvincePeople[];
   readonly random: Random;
   readonly policy?: TrainingPolicy;
-  /** The authority's, with this cohort's commitments: refuses before anything is encrypted. */
-  readonly overlap?: {
-    readonly register: CohortRegister;
-    readonly commitments: ReadonlyMap<string, string>;
-  };
   /** Called before each round that touches the provinces. */
   readonly onRound?: (what: string) => void;
 }
@@ -73,7 +67,6 @@ export async function train(
   input: TrainingInput,
   options: TrainingOptions,
 ): Promise<TrainingResult> {
-  input.overlap?.register.admit({ client: input.client, labels: input.overlap.commitments });
   using scheme = await TrainingScheme.create();
   // The authority's, for this job; the secret half goes into its release and nowhere else.
   const keys = scheme.generateKeys();

@@ -23,4 +23,9 @@ export class Bucket {
     this.#left -= 1;
     return true;
   }
+
+  /** One that was taken for nothing. */
+  putBack(): void {
+    this.#left += 1;
+  }
 }

@@ -412,7 +412,7 @@ export const ERRORS = {
     grpc: grpc.FAILED_PRECONDITION,
     http: 409,
     title: "The training job would tell of too few people, or its labels are not what they claim.",
-    next: "Train on a larger cohort, on the same people again or on others; `detail` names the rule.",
+    next: "Train on a larger cohort, on the same people and labels again or on others; `detail` names the rule.",
   },
   "training-not-approved": {
     grpc: grpc.FAILED_PRECONDITION,

@@ -31,6 +31,7 @@ export function openTrainingRelease(
 
 export type { TrainingRelease } from "./training-release.ts";
 export {
+  type CohortSize,
   type EarlierJob,
   type MergedRounds,
   type NewtonSums,
@@ -40,7 +41,6 @@ export {
   type TrainingPolicy,
   type TrainingStanding,
 } from "./training-rules.ts";
-export { CohortRegister } from "./training-cohorts.ts";
 export type { Bin, BinnedColumn } from "./training-bins.ts";
 export {
   type Evaluation,

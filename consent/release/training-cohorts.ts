@@ -1,7 +1,8 @@
 // What the cohorts of one institution's jobs may have in common. Sums over two that differ by few people tell of those few by their
 // difference, and sums over three of one person: of some, of others, of all those and one more. So two cohorts are the same people, or
-// hardly anybody is in both. The provinces compare; a register does in one process, by commitments. docs/decisions/070.
+// hardly anybody is in both. Of labels the same holds, for what they add up is a class. The provinces compare. docs/decisions/070.
 import { WjfError } from "../../core/errors.ts";
+import type { CohortSize } from "./training-rules.ts";
 
 /** How a cohort differs from an earlier one of the same institution: people, or labels of people. */
 export interface CohortDifference {
@@ -10,76 +11,58 @@ export interface CohortDifference {
   /** In this one only. */
   readonly added: number;
   readonly shared: number;
-  /** In both, with another label; 0 where one of the two has none. */
+  /** Where both have labels. */
+  readonly labels?: LabelDifference | undefined;
+}
+
+export interface LabelDifference {
+  /** Of those in both, at least so many have another one. */
   readonly relabelled: number;
+  /** People of the smallest of the four classes. */
+  readonly smallestClass: number;
 }
 
-export interface CohortRule {
-  /** Nobody at all may be in both. */
-  readonly apart: boolean;
-  /** Of the same people, labels that must be others, if any are. */
-  readonly minClass: number;
-}
-
-/** Of the smaller of two cohorts, at most one in so many may be in the other one too. */
+/** Of the smaller of two cohorts, and of the smallest class where both have labels, at most one in so many may be in the other one too. */
 const SHARED_ONE_IN = 100;
 
 /**
- * Of k cohorts so kept apart, each has at least 101 − k hundredths of its people alone: no sum of theirs, added and subtracted in whatever
- * way, is of fewer.
+ * Of 65 cohorts each then has 36 hundredths of its people alone, and with labels 36 people of either class (of 50 or more): sums over
+ * them, or over their bad, added and subtracted in whatever way, are of no fewer. docs/decisions/070 has the argument.
+ * @param apart nobody at all may be in both.
  * @throws WjfError `training-refused`.
  */
 export function requireSameOrApart(
-  { gone, added, shared, relabelled }: CohortDifference,
-  { apart, minClass }: CohortRule,
+  { gone, added, shared, labels }: CohortDifference,
+  apart: boolean,
 ): void {
   if (shared === 0) return;
   if (apart) refuse("of some of these people an earlier job tells by region, or at other cuts");
   if (gone === 0 && added === 0) {
-    if (relabelled === 0 || relabelled >= minClass) return;
-    refuse(`fewer than ${minClass} labels other than in an earlier job`);
+    // However many: y₃ − y₁ − y₂ is one person's, though each two of the three differ by 60.
+    if (labels !== undefined && labels.relabelled > 0) {
+      refuse("the people of an earlier job, but not the same labels");
+    }
+    return;
   }
-  if (shared * SHARED_ONE_IN > shared + Math.min(gone, added)) {
+  const smallest = labels?.smallestClass ?? shared + Math.min(gone, added);
+  if (shared * SHARED_ONE_IN > smallest) {
     refuse("many of the people of an earlier job, but not the same people");
   }
 }
 
+/** @param others by the institution's commitments; the number of bad is what its labels add up to, whatever it committed to. */
+export function labelDifference(
+  earlier: CohortSize,
+  now: CohortSize,
+  others: number,
+): LabelDifference {
+  const classes = [earlier, now].flatMap(({ people, bad }) => [bad, people - bad]);
+  return {
+    relabelled: Math.max(others, Math.abs(now.bad - earlier.bad)),
+    smallestClass: Math.min(...classes),
+  };
+}
+
 function refuse(rule: string): never {
   throw new WjfError("training-refused", rule);
-}
-
-export interface Cohort {
-  readonly client: string;
-  /** Per person a commitment to who it is, to a commitment to the label. The same person and label give the same ones. */
-  readonly labels: ReadonlyMap<string, string>;
-}
-
-/** Kept in memory; says nothing of who the people are. */
-export class CohortRegister {
-  readonly #minClass: number;
-  readonly #cohorts: Cohort[] = [];
-
-  constructor(minClass: number) {
-    this.#minClass = minClass;
-  }
-
-  /** @throws WjfError `training-refused`; then nothing is recorded. */
-  admit(cohort: Cohort): void {
-    for (const earlier of this.#cohorts) {
-      if (earlier.client !== cohort.client) continue;
-      const rule = { apart: false, minClass: this.#minClass };
-      requireSameOrApart(differenceOf(earlier.labels, cohort.labels), rule);
-    }
-    this.#cohorts.push(cohort);
-  }
-}
-
-function differenceOf(earlier: Cohort["labels"], now: Cohort["labels"]): CohortDifference {
-  const both = [...earlier].filter(([person]) => now.has(person));
-  return {
-    gone: earlier.size - both.length,
-    added: now.size - both.length,
-    shared: both.length,
-    relabelled: both.filter(([person, label]) => now.get(person) !== label).length,
-  };
 }

@@ -31,9 +31,10 @@ import {
   subdivide,
 } from "./training-evaluation.ts";
 import { readAggregate, readLabelSums } from "./training-sums.ts";
-import { requireSameOrApart } from "./training-cohorts.ts";
+import { labelDifference, requireSameOrApart } from "./training-cohorts.ts";
 import { addUp, evaluateRegions, regionSums } from "./training-regions.ts";
 import type {
+  CohortSize,
   EvaluationWishes,
   NewtonSums,
   RegionEvaluation,
@@ -75,7 +76,7 @@ export class TrainingRelease implements Disposable {
    * The cohort's size and classes, none of which are bad without labels: nothing else is released before they are enough.
    * @throws WjfError `training-refused`.
    */
-  async admit(): Promise<{ readonly people: number; readonly bad: number }> {
+  async admit(): Promise<CohortSize> {
     const { minPeople, minClass } = this.#parts.policy;
     const centre = this.#parts.job.features.map(() => 0);
     // A scale that no natural value comes near: only the count is wanted here.
@@ -83,8 +84,9 @@ export class TrainingRelease implements Disposable {
     const sums = await this.#aggregate({ type: "moments", centre, scale });
     const people = Math.round(sums[0] as number);
     if (people < minPeople) refuse(`the cohort has fewer than ${minPeople} people`);
-    await this.#requireSameOrApart(people);
+    const differences = await this.#differences();
     const bad = this.#parts.unlabelled === true ? 0 : await this.#countBad(people, minClass);
+    this.#requireSameOrApart({ people, bad }, differences);
     this.#people = people;
     this.#bad = bad;
     return { people, bad };
@@ -101,17 +103,21 @@ export class TrainingRelease implements Disposable {
     return bad;
   }
 
+  /** From each earlier cohort: who is gone, who is new, whose label has another commitment. */
+  async #differences(): Promise<Float64Array> {
+    const jobs = (this.#parts.earlier ?? []).map(({ id }) => id);
+    if (jobs.length === 0) return new Float64Array();
+    return await this.#aggregate({ type: "overlap", jobs });
+  }
+
   /** @throws WjfError `training-refused`, see `requireSameOrApart`. */
-  async #requireSameOrApart(people: number): Promise<void> {
-    const { earlier = [], unlabelled = false, policy } = this.#parts;
-    if (earlier.length === 0) return;
-    const jobs = earlier.map(({ id }) => id);
-    const differences = await this.#aggregate({ type: "overlap", jobs });
+  #requireSameOrApart(cohort: CohortSize, differences: Float64Array): void {
+    const { earlier = [], unlabelled = false } = this.#parts;
     for (const [i, job] of earlier.entries()) {
       const [gone = 0, added = 0, others = 0] = differences.subarray(3 * i, 3 * i + 3);
-      const relabelled = unlabelled || job.unlabelled ? 0 : others;
-      const rule = { apart: job.apart, minClass: policy.minClass };
-      requireSameOrApart({ gone, added, shared: people - added, relabelled }, rule);
+      const haveLabels = !unlabelled && !job.unlabelled;
+      const labels = haveLabels ? labelDifference(job.cohort, cohort, others) : undefined;
+      requireSameOrApart({ gone, added, shared: cohort.people - added, labels }, job.apart);
     }
   }
 
@@ -256,7 +262,7 @@ export class TrainingRelease implements Disposable {
     if (odd) refuse("labels are not 0 and 1");
   }
 
-  #admitted(): { readonly people: number; readonly bad: number } {
+  #admitted(): CohortSize {
     if (this.#people === undefined || this.#bad === undefined) refuse("the cohort is not admitted");
     return { people: this.#people, bad: this.#bad };
   }

@@ -42,9 +42,16 @@ export interface TrainingReleaseParts {
   readonly standing?: TrainingStanding;
 }
 
+/** How many people, and how many of them bad: none without labels. */
+export interface CohortSize {
+  readonly people: number;
+  readonly bad: number;
+}
+
 export interface EarlierJob {
   readonly id: string;
   readonly unlabelled: boolean;
+  readonly cohort: CohortSize;
   /** Nobody may be in both: by subtraction, what both tell would say more than either may. */
   readonly apart: boolean;
 }
@@ -53,7 +60,7 @@ export interface EarlierJob {
 export interface TrainingStanding {
   readonly round: number;
   /** Once the cohort is admitted. */
-  readonly cohort?: { readonly people: number; readonly bad: number };
+  readonly cohort?: CohortSize;
 }
 
 export interface Standardisation {

@@ -3,6 +3,7 @@
 import { canonicalJson, sha256Hex } from "../../core/canonical.ts";
 import { type ErrorCode, WjfError } from "../../core/errors.ts";
 import { parseJsonWith } from "../../core/parse.ts";
+import type { NotNull } from "kysely";
 import { z } from "zod";
 import {
   AGGREGATE_VALUES,
@@ -20,6 +21,7 @@ import type { TrainRound } from "../../proto/index.ts";
 import type { AuthorityDb, AuthorityTx } from "../ledger.ts";
 import type { LeafDraft } from "../log/index.ts";
 import {
+  type CohortSize,
   type EarlierJob,
   openTrainingRelease,
   TRAINING_POLICY,
@@ -139,7 +141,7 @@ async function openRelease(
   parts: TrainingParts,
   provinces: AskProvinces,
 ): Promise<TrainingRelease> {
-  const cohort = row.cohort_sealed && parts.atRest.open(COHORT, row.cohort_sealed).toString("utf8");
+  const cohort = row.cohort_sealed && openCohort(row.cohort_sealed, parts);
   return openTrainingRelease(await parts.scheme(), he, {
     job: admission.job,
     policy: { ...TRAINING_POLICY, maxRounds: admission.max_rounds },
@@ -148,9 +150,14 @@ async function openRelease(
     earlier,
     standing: {
       round: own.first - 1,
-      ...(cohort && { cohort: parseJsonWith(Cohort, cohort, "internal", "training_job") }),
+      ...(cohort && { cohort }),
     },
   });
+}
+
+function openCohort(sealed: Uint8Array, { atRest }: TrainingParts): CohortSize {
+  const text = atRest.open(COHORT, sealed).toString("utf8");
+  return parseJsonWith(Cohort, text, "internal", "training_job");
 }
 
 /**
@@ -160,19 +167,20 @@ async function openRelease(
 async function earlierJobs(
   row: TrainingJobTable,
   admission: TrainingAdmission,
-  { db, clock }: TrainingParts,
+  parts: TrainingParts,
 ): Promise<EarlierJob[]> {
-  const rows = await selectEarlier(row, db);
+  const rows = await selectEarlier(row, parts.db);
   return rows.map((each) => {
     const text = Buffer.from(each.statement).toString("utf8");
     const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job");
     if (!earlier.job.provinces.every((code) => admission.job.provinces.includes(code))) {
       throw new WjfError("training-refused", "an earlier job's province has no part in this one");
     }
-    const isOver = stateOf(each, clock) !== "open";
+    const isOver = stateOf(each, parts.clock) !== "open";
     return {
       id: each.id,
       unlabelled: earlier.drift === true,
+      cohort: openCohort(each.cohort_sealed, parts),
       apart: couldBeSubtracted(admission, earlier, isOver ? each : undefined),
     };
   });
@@ -206,10 +214,11 @@ export async function isOvertaken(
 async function selectEarlier(row: TrainingJobTable, db: AuthorityDb | AuthorityTx) {
   return await db
     .selectFrom("training_job")
-    .select(["id", "statement", "state", "expires_at", "steps", "regions_step"])
+    .select(["id", "statement", "state", "expires_at", "steps", "regions_step", "cohort_sealed"])
     .where("client_id", "=", row.client_id)
     .where("id", "<>", row.id)
     .where("cohort_sealed", "is not", null)
+    .$narrowType<{ cohort_sealed: NotNull }>()
     .where("created_at", ">=", row.created_at - EARLIER_MS)
     .orderBy("created_at", "desc")
     .orderBy("id")

@@ -228,8 +228,8 @@ export const GUARDS: readonly Guard[] = [
   {
     guard: "an institution's refusals leave leaves at a rate",
     file: "consent/release/refusal-log.ts",
-    source: "return bucket.take(nowMs, REFUSAL_LEAVES);",
-    without: "return true;",
+    source: "isKnown || !this.#bucketOf(refusal, nowMs).take(nowMs, REFUSAL_LEAVES)",
+    without: "isKnown",
     test: "test/consent/release/refusal-log.test.ts",
     named: "an institution leaves so many leaves at once and a second",
   },
@@ -244,9 +244,25 @@ export const GUARDS: readonly Guard[] = [
   {
     guard: "a cohort is the same people as an earlier one's, or others",
     file: "consent/release/training-cohorts.ts",
-    source: "if (shared * SHARED_ONE_IN > shared + Math.min(gone, added)) {",
+    source: "if (shared * SHARED_ONE_IN > smallest) {",
     without: "if (gone + added < 50) {",
     test: "test/training/authority-steps.test.ts",
     named: "the same count again: of the same people, or of others",
+  },
+  {
+    guard: "the same people come with the same labels",
+    file: "consent/release/training-cohorts.ts",
+    source: "if (labels !== undefined && labels.relabelled > 0) {",
+    without: "if (labels !== undefined && labels.relabelled > 0 && labels.relabelled < 50) {",
+    test: "test/training/protection.test.ts",
+    named: "with labels of some, of others, and of all those and one more",
+  },
+  {
+    guard: "of labels a class is what may not be shared",
+    file: "consent/release/training-cohorts.ts",
+    source: "labels?.smallestClass ?? shared",
+    without: "shared",
+    test: "test/training/authority-steps.test.ts",
+    named: "a hundredth of the people could be all who are bad",
   },
 ];

@@ -45,7 +45,8 @@ import { signProof } from "../../cli/batch-client.ts";
 import { type LedgerBench, openLedgerBench } from "../consent/ledger-fixture.ts";
 
 const AUDIENCE = "https://gateway.example";
-const [people, bad] = [2000, 300];
+const people = 2000;
+let bad = 300;
 const [signing, encryption, group] = [
   generateP256("sig"),
   generateP256("enc"),
@@ -67,8 +68,9 @@ const roster = {
 
 /** From every earlier job: people gone, people new, labels that are others. */
 let differing = [0, 0, 0];
-/** A hundredth of the people are those of the earlier job. */
+/** A hundredth of the people are those of the earlier job; and of the bad. */
 const HARDLY_ANYBODY = [people - 20, people - 20, 7];
+const HARDLY_ANY_LABEL = [people - 3, people - 3, 3];
 let scheme: TrainingScheme;
 let bench: LedgerBench;
 let parts: TrainingParts;
@@ -80,6 +82,7 @@ beforeAll(async () => {
 afterAll(() => scheme[Symbol.dispose]());
 beforeEach(async () => {
   differing = [0, 0, 0];
+  bad = 300;
   // Proofs are signed by the system's clock.
   bench = await openLedgerBench(undefined, { startMs: systemClock.nowMs() });
   parts = {
@@ -301,7 +304,7 @@ test("by region only where the terms say so, and once", async () => {
   const subtracted = {
     detail: "of some of these people an earlier job tells by region, or at other cuts",
   };
-  differing = HARDLY_ANYBODY;
+  differing = HARDLY_ANY_LABEL;
   expect((await ask(await begin({ by_region: true }), 1, ADMIT)).refusal).toMatchObject(subtracted);
   expect((await ask(await begin(), 1, ADMIT)).value).toMatchObject({ people });
   differing = [people, people, 0];
@@ -310,7 +313,7 @@ test("by region only where the terms say so, and once", async () => {
   // That one may tell yet; once it is over without, it has not.
   await bench.db.updateTable("training_job").set({ regions_step: 0 }).execute();
   await end(job);
-  differing = HARDLY_ANYBODY;
+  differing = HARDLY_ANY_LABEL;
   const early = await begin({ by_region: true });
   expect((await ask(early, 1, ADMIT)).refusal).toMatchObject(subtracted);
   await end(others);
@@ -395,6 +398,34 @@ test("the same count again: of the same people, or of others, but not of some mo
     differing = now;
     expect((await ask(await begin(terms), 1, ADMIT)).value).toEqual({ people, bad: 0 });
   }
+});
+
+test("of the same people the same labels, and no others: not 50 or more others, nor another number of bad", async () => {
+  await ask(await begin(), 1, ADMIT);
+  const other = { code: "training-refused", detail: expect.stringContaining("the same labels") };
+  for (const relabelled of [1, 50, 120]) {
+    differing = [0, 0, relabelled];
+    expect((await ask(await begin(), 1, ADMIT)).refusal).toMatchObject(other);
+  }
+  differing = [0, 0, 0];
+  bad = 301;
+  expect((await ask(await begin(), 1, ADMIT)).refusal).toMatchObject(other);
+  bad = 300;
+  expect((await ask(await begin(), 1, ADMIT)).value).toEqual({ people, bad });
+});
+
+test("with labels, hardly any of a class: a hundredth of the people could be all who are bad", async () => {
+  await ask(await begin(), 1, ADMIT);
+  const many = { code: "training-refused", detail: expect.stringContaining("many of the people") };
+  for (const shared of [4, 20]) {
+    differing = [people - shared, people - shared, 0];
+    expect((await ask(await begin(), 1, ADMIT)).refusal).toMatchObject(many);
+  }
+  differing = HARDLY_ANY_LABEL;
+  bad = 299;
+  expect((await ask(await begin(), 1, ADMIT)).refusal).toMatchObject(many);
+  bad = 300;
+  expect((await ask(await begin(), 1, ADMIT)).value).toEqual({ people, bad });
 });
 
 test("keys that were revoked, and an institution that was suspended, ask and end nothing", async () => {

@@ -4,8 +4,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemRandom } from "../../core/random.ts";
 import { atOnce } from "../../core/steps.ts";
 import { PROVINCES } from "../../core/provinces.ts";
-import { CohortRegister } from "../../consent/release/index.ts";
-import { requireSameOrApart } from "../../consent/release/training-cohorts.ts";
+import {
+  type CohortDifference,
+  labelDifference,
+  requireSameOrApart,
+} from "../../consent/release/training-cohorts.ts";
 import { fromResidue, TRAINING_PARAMETERS, TrainingScheme } from "../../crypto/index.ts";
 import { openTrainingDecryptor } from "../../crypto/decrypt.ts";
 import { coefficientPrimes } from "../../crypto/seal-scheme.ts";
@@ -52,31 +55,56 @@ test("labels that do not fit the people are refused", async () => {
   });
 });
 
-test("a cohort that is not the same people as an earlier one, nor others, is refused; nor may few labels differ", () => {
-  const cohort = (from: number, to: number, label = "l") => ({
-    client: "b",
-    labels: new Map(Array.from({ length: to - from }, (_, i) => [`${from + i}`, label])),
+type Labels = ReadonlyMap<number, 0 | 1>;
+
+/** Of those from `from` on, the first `bad` are bad. */
+function cohort(from: number, people: number, bad: number): Labels {
+  const labels = Array.from({ length: people }, (_, i) => [from + i, i < bad ? 1 : 0] as const);
+  return new Map(labels);
+}
+
+/** Between cohorts as the authority hears of them; `labelled`: both have labels. */
+function differenceOf(earlier: Labels, now: Labels, labelled: boolean): CohortDifference {
+  const both = [...earlier].filter(([person]) => now.has(person));
+  const relabelled = both.filter(([person, label]) => now.get(person) !== label).length;
+  const [before, size] = [earlier, now].map((labels) => {
+    return { people: labels.size, bad: [...labels.values()].filter((label) => label === 1).length };
   });
-  const register = new CohortRegister(50);
-  register.admit(cohort(0, 1000));
-  register.admit(cohort(0, 1000));
-  expect(() => register.admit(cohort(1, 1000))).toThrow(expect.objectContaining(refused));
-  expect(() => register.admit(cohort(0, 1001))).toThrow(expect.objectContaining(refused));
-  const one = cohort(0, 1000);
-  one.labels.set("5", "other");
-  expect(() => register.admit(one)).toThrow(expect.objectContaining(refused));
-  register.admit({ ...one, client: "another" });
-  // However many they differ by: the difference is theirs.
-  for (const [from, to] of [
-    [0, 1050],
-    [0, 5000],
-    [500, 1500],
-    [989, 2989],
-  ] as const) {
-    expect(() => register.admit(cohort(from, to))).toThrow(expect.objectContaining(refused));
+  const labels = labelDifference(before!, size!, relabelled);
+  return {
+    gone: earlier.size - both.length,
+    added: now.size - both.length,
+    shared: both.length,
+    ...(labelled && { labels }),
+  };
+}
+
+function admits(earlier: readonly Labels[], now: Labels, labelled = true): boolean {
+  try {
+    for (const each of earlier) requireSameOrApart(differenceOf(each, now, labelled), false);
+    return true;
+  } catch (error) {
+    expect(error).toMatchObject(refused);
+    return false;
   }
-  // A hundredth of the smaller one.
-  register.admit(cohort(990, 2990));
+}
+
+test("a cohort that is not the same people as an earlier one, nor others, is refused, however many they differ by", () => {
+  const earlier = [cohort(0, 1000, 300)];
+  for (const labelled of [true, false]) {
+    expect(admits(earlier, cohort(0, 1000, 300), labelled)).toBe(true);
+    expect(admits(earlier, cohort(1000, 5000, 300), labelled)).toBe(true);
+    for (const [from, people] of [
+      [1, 999],
+      [0, 1001],
+      [0, 1050],
+      [0, 5000],
+      [500, 1000],
+      [989, 2000],
+    ] as const) {
+      expect(admits(earlier, cohort(from, people, 300), labelled)).toBe(false);
+    }
+  }
 });
 
 test.each([
@@ -89,39 +117,57 @@ test.each([
   [979, 979, 21],
   [100_000, 1000, 21],
 ])("of an earlier cohort %i gone, %i added, %i in both: refused", (gone, added, shared) => {
-  const difference = { gone, added, shared, relabelled: 0 };
-  const rule = { apart: false, minClass: 50 };
-  expect(() => requireSameOrApart(difference, rule)).toThrow(expect.objectContaining(refused));
-});
-
-test("the same people, others, or all but a hundredth others: of those nobody, where they must be apart", () => {
-  const far = { gone: 1980, added: 5000, shared: 20, relabelled: 7 };
-  const same = { gone: 0, added: 0, shared: 1000, relabelled: 0 };
-  const rule = { apart: false, minClass: 50 };
-  for (const difference of [far, same, { ...same, relabelled: 50 }]) {
-    requireSameOrApart(difference, rule);
-    expect(() => requireSameOrApart(difference, { ...rule, apart: true })).toThrow(
-      expect.objectContaining(refused),
-    );
-  }
-  requireSameOrApart({ ...far, shared: 0 }, { ...rule, apart: true });
-  expect(() => requireSameOrApart({ ...same, relabelled: 49 }, rule)).toThrow(
+  expect(() => requireSameOrApart({ gone, added, shared }, false)).toThrow(
     expect.objectContaining(refused),
   );
+});
+
+test("in both a hundredth of the smaller cohort; with labels, of the smallest class", () => {
+  const [earlier, now] = [[cohort(0, 1000, 300)], cohort(990, 2000, 300)];
+  expect(admits(earlier, now, false)).toBe(true);
+  expect(admits(earlier, now)).toBe(false);
+  expect(admits(earlier, cohort(997, 2000, 300))).toBe(true);
+  expect(admits(earlier, cohort(996, 2000, 300))).toBe(false);
+  // Few are bad, or few are good, in the one or in the other: nobody at all.
+  for (const few of [99, 1901]) expect(admits(earlier, cohort(999, 2000, few))).toBe(false);
+  for (const few of [99, 901]) {
+    expect(admits([cohort(0, 1000, few)], cohort(999, 2000, 300))).toBe(false);
+  }
+});
+
+test("nobody, where they must be apart", () => {
+  const labels = { relabelled: 0, smallestClass: 500 };
+  const far = { gone: 1999, added: 5000, shared: 1, labels };
+  for (const difference of [far, { gone: 0, added: 0, shared: 1000, labels }]) {
+    requireSameOrApart(difference, false);
+    expect(() => requireSameOrApart(difference, true)).toThrow(expect.objectContaining(refused));
+  }
+  requireSameOrApart({ ...far, shared: 0 }, true);
 });
 
 test("of some, of others, and of all those with one more: the third is refused", () => {
-  const register = new CohortRegister(50);
-  const cohort = (people: readonly number[]) => ({
-    client: "b",
-    labels: new Map(people.map((person) => [`${person}`, "l"])),
-  });
-  const [some, others] = [0, 1].map((i) => Array.from({ length: 1000 }, (_, p) => 1000 * i + p));
-  register.admit(cohort(some!));
-  register.admit(cohort(others!));
-  expect(() => register.admit(cohort([...some!, ...others!, 7777]))).toThrow(
-    expect.objectContaining(refused),
-  );
+  const [some, others] = [cohort(0, 1000, 300), cohort(1000, 1000, 300)];
+  expect(admits([some], others)).toBe(true);
+  expect(admits([some, others], cohort(0, 2001, 600))).toBe(false);
+});
+
+test("the same people with labels of some, of others, and of all those and one more: none but the first is admitted", () => {
+  const bad = (...those: readonly number[]): Labels =>
+    new Map(Array.from({ length: 1000 }, (_, person) => [person, those.includes(person) ? 1 : 0]));
+  const [some, others] = [0, 60].map((from) => Array.from({ length: 60 }, (_, i) => from + i));
+  const jobs = [bad(...some!), bad(...others!), bad(...some!, ...others!, 777)];
+  // Xᵀy₃ − Xᵀy₂ − Xᵀy₁ would be x₇₇₇.
+  for (const job of jobs) {
+    expect(jobs.filter((earlier) => admits([earlier], job))).toEqual([job]);
+  }
+});
+
+test("all bad of one job among the bad of another, and one more of its own: refused, though they are a hundredth of the people", () => {
+  const earlier = cohort(0, 6000, 60);
+  const now = new Map([...cohort(0, 60, 60), ...cohort(6000, 6000, 1)]);
+  expect(admits([earlier], now, false)).toBe(true);
+  // The difference of both Xᵀy would be one row.
+  expect(admits([earlier], now)).toBe(false);
 });
 
 test("parts that are made to cancel are refused by name, time and again, and fresh ones of nothing add up", () => {

@@ -117,21 +117,58 @@ test("an institution leaves so many leaves at once and a second, others are not 
   expect(told()).toEqual({ leaves: most + 7 + perSecond, leftOut: 1508 });
 }, 30_000);
 
-test("a log that fails has nothing told, keeps the count, and takes the refusal when it comes again", async () => {
+const failing = async () => await Promise.reject(new Error("disk"));
+const working = async () => await Promise.resolve();
+
+test("a log that fails has nothing told, counts nothing of it, and takes the refusal when it comes again", async () => {
   const { refusals, clock, appending, told } = openRefusals();
   const first = refusal();
   await refusals.record([first]);
   await refusals.record([first]);
+  // Counted and told, and not yet in the log.
+  await refusals.record([first]);
   clock.advance(HALF_A_MINUTE_MS);
   const next = refusal();
-  appending(async () => await Promise.reject(new Error("disk")));
+  appending(failing);
   await expect(refusals.record([first, next])).rejects.toThrow("disk");
   await expect(refusals.tellCounts()).rejects.toThrow("disk");
   await expect(refusals.record([first])).rejects.toThrow("disk");
-  appending(async () => await Promise.resolve());
+  appending(working);
   await refusals.record([next]);
   await refusals.tellCounts();
-  expect(told()).toEqual({ leaves: 2, leftOut: 3 });
+  expect(told()).toEqual({ leaves: 2, leftOut: 2 });
+});
+
+test("a log that fails takes no leaves from an institution's allowance", async () => {
+  const { refusals, appending, told } = openRefusals();
+  const { most } = REFUSAL_LEAVES;
+  await refusals.record(many(most - 2));
+  appending(failing);
+  for (let i = 0; i < 3; i++) await expect(refusals.record(many(3))).rejects.toThrow("disk");
+  appending(working);
+  await refusals.record(many(3));
+  expect(told()).toEqual({ leaves: most, leftOut: 1 });
+});
+
+test("a count that was in the log before its refusal failed is made up for by the next", async () => {
+  const { refusals, appending, told } = openRefusals();
+  const first = refusal();
+  await refusals.record([first]);
+  await refusals.record([first]);
+  const disk = Promise.withResolvers<void>();
+  appending(() => disk.promise);
+  const failed = refusals.record([first, refusal()]);
+  appending(working);
+  await refusals.tellCounts();
+  disk.reject(new Error("disk"));
+  await expect(failed).rejects.toThrow("disk");
+  expect(told()).toEqual({ leaves: 1, leftOut: 2 });
+  await refusals.record([first]);
+  await refusals.tellCounts();
+  expect(told()).toEqual({ leaves: 1, leftOut: 2 });
+  await refusals.record([first]);
+  await refusals.tellCounts();
+  expect(told()).toEqual({ leaves: 1, leftOut: 3 });
 });
 
 test("while the leaf is not durable, the same refusal is not told on the strength of it", async () => {
@@ -146,6 +183,24 @@ test("while the leaf is not durable, the same refusal is not told on the strengt
     "rejected",
   ]);
   expect(told()).toEqual({ leaves: 0, leftOut: 0 });
+});
+
+test("while the first count is not durable, the second is not told on the strength of it", async () => {
+  const { refusals, appending, told } = openRefusals();
+  const first = refusal();
+  await refusals.record([first]);
+  const disk = Promise.withResolvers<void>();
+  appending(() => disk.promise);
+  const both = [refusals.record([first]), refusals.record([first])];
+  disk.reject(new Error("disk"));
+  expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual([
+    "rejected",
+    "rejected",
+  ]);
+  appending(working);
+  await refusals.record([first]);
+  await refusals.tellCounts();
+  expect(told()).toEqual({ leaves: 1, leftOut: 1 });
 });
 
 async function leavesOf({ ledger }: LedgerBench): Promise<Leaf[]> {
