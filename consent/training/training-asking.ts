@@ -39,7 +39,7 @@ export type AskProvinces = (round: TrainRound) => Promise<readonly Uint8Array[]>
 const COHORT = "training_job.cohort";
 const Cohort = z.strictObject({ people: z.int(), bad: z.int() });
 
-/** Earlier cohorts of an institution that a new one is compared with: the newest so many of a year. */
+/** An institution's earlier cohorts of a year, with each of which a new one is compared: with more, none is admitted. */
 const EARLIER_JOBS = 64;
 const EARLIER_MS = 365 * 86_400_000;
 
@@ -170,6 +170,9 @@ async function earlierJobs(
   parts: TrainingParts,
 ): Promise<EarlierJob[]> {
   const rows = await selectEarlier(row, parts.db);
+  if (rows.length > EARLIER_JOBS) {
+    throw new WjfError("training-refused", `${EARLIER_JOBS} cohorts within a year`);
+  }
   return rows.map((each) => {
     const text = Buffer.from(each.statement).toString("utf8");
     const earlier = parseJsonWith(TrainingAdmission, text, "internal", "training_job");
@@ -222,7 +225,7 @@ async function selectEarlier(row: TrainingJobTable, db: AuthorityDb | AuthorityT
     .where("created_at", ">=", row.created_at - EARLIER_MS)
     .orderBy("created_at", "desc")
     .orderBy("id")
-    .limit(EARLIER_JOBS)
+    .limit(EARLIER_JOBS + 1)
     .execute();
 }
 

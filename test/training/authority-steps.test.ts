@@ -268,6 +268,25 @@ test("a cohort is admitted once, and nothing is told after the job's term", asyn
   expect(await releasedRounds()).toEqual([{ first: 1, last: 2 }]);
 });
 
+test("64 cohorts of an institution within a year, and no more: all of them are compared", async () => {
+  const first = await begin();
+  await ask(first, 1, ADMIT);
+  const { id: _, ...row } = await bench.db
+    .selectFrom("training_job")
+    .selectAll()
+    .executeTakeFirstOrThrow();
+  const created_at = row.created_at - 2 * 86_400_000;
+  const another = async (): Promise<void> => {
+    const copy = { ...row, id: randomUUID(), state: "ended" as const, created_at };
+    await bench.db.insertInto("training_job").values(copy).execute();
+  };
+  for (let i = 1; i < 64; i++) await another();
+  const last = await begin();
+  expect(await ask(last, 1, ADMIT)).toMatchObject({ value: { people, bad } });
+  const more = await begin();
+  expect(await ask(more, 1, ADMIT)).toMatchObject({ refusal: { code: "training-refused" } });
+});
+
 test("a job whose key is of other parameters, as before an update, is over", async () => {
   const job = await begin();
   await ask(job, 1, ADMIT);
